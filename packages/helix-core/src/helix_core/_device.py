@@ -1,0 +1,224 @@
+"""``Device``: a value that names where tensors live; its backend is found at first use."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ._errors import DeviceError, HelixError, UnsupportedOp
+from ._state import STATE, scope
+
+_LOCK = threading.RLock()
+_NAME = re.compile(r"([a-z][a-z0-9_]*)(?::([a-z0-9_]+))?\Z")
+_PLAIN = ("numpy", "cpu")  # kinds with one device, named without an index
+
+
+class Device:
+    """A device by name: ``"cpu"``, ``"numpy"``, ``"opencl:0"``, ``"torch:mps"``, ...
+
+    Equal names give the same object. ``"auto"`` is resolved to a name by the caller of
+    `auto`.
+
+    Attributes
+    ----------
+    name, kind : str
+    index : str
+        What follows the colon; ``"0"`` where nothing does.
+    """
+
+    __slots__ = ("__weakref__", "_backend", "_kernels", "choices", "index", "kind")
+    __slots__ += ("name", "plans", "table")
+    _known: dict[str, Device] = {}
+    name: str
+    kind: str
+    index: str
+
+    def __new__(cls, spec: str | Device = "cpu") -> Device:
+        if isinstance(spec, Device):
+            return spec
+        known = cls._known.get(spec)
+        if known is not None:
+            return known
+        match = _NAME.match(spec) if isinstance(spec, str) else None
+        if match is None:
+            raise DeviceError(
+                f"[device] expected a name such as 'cpu' or 'opencl:0'; got {spec!r}"
+            )
+        kind, index = match[1], match[2] or "0"
+        name = kind if kind in _PLAIN else f"{kind}:{index}"
+        if kind in _PLAIN and index != "0":
+            raise DeviceError(f"[device] expected {kind!r} without index; got {spec!r}")
+        with _LOCK:
+            dev = cls._known.get(name)
+            if dev is None:
+                dev = object.__new__(cls)
+                dev.name, dev.kind, dev.index = name, kind, index
+                dev._backend = dev._kernels = None
+                dev.choices = {}
+                dev.plans = {}
+                dev.table = _Lowerings(dev)
+                cls._known[name] = dev
+            cls._known[spec] = dev
+        return dev
+
+    @classmethod
+    def cpu(cls) -> Device:
+        return cls("cpu")
+
+    @classmethod
+    def cuda(cls, index: int = 0) -> Device:
+        return cls(f"cuda:{index}")
+
+    def __repr__(self) -> str:
+        return f"Device({self.name!r})"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Device, (self.name,)
+
+    @property
+    def backend(self) -> Any:
+        """The backend object that serves this device; loads its plugin at first use.
+
+        Raises
+        ------
+        DeviceError
+            If no usable backend offers this kind; the message says what is missing.
+        """
+        if self._backend is None:
+            with _LOCK:
+                if self._backend is None:
+                    self._backend = _load_backend(self)
+        return self._backend
+
+    @property
+    def kernels(self) -> dict[str, list[Any]]:
+        """Kernels for this device by op, best first."""
+        if self._kernels is None:
+            with _LOCK:
+                if self._kernels is None:
+                    self._kernels = _load_kernels(self)
+        return self._kernels
+
+    def forget(self) -> None:
+        """Resolve backend, kernels and plans again at the next use."""
+        with _LOCK:
+            self._backend = self._kernels = None
+            self.choices.clear()
+            self.plans.clear()
+            self.table.clear()
+
+    def synchronize(self) -> None:
+        """Wait until everything queued on this device is done."""
+        self.backend.synchronize(self)
+
+
+class _Lowerings(dict[str, Callable[..., Any]]):
+    """Lowerings of one device, filled as they are asked for; decomposes what is missing."""
+
+    def __init__(self, device: Device) -> None:
+        super().__init__()
+        self.device = device
+
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        backend = self.device.backend
+        table: Mapping[str, Callable[..., Any]] = backend.lowerings
+        fn = table.get(name)
+        if fn is None:
+            fn = _decomposed(name, self.device)
+        self[name] = fn
+        return fn
+
+
+def _decomposed(name: str, device: Device) -> Callable[..., Any]:
+    from ._primitive import PRIMITIVES
+    from ._tensor import Tensor
+
+    prim = PRIMITIVES[name]
+    if prim.decompose is None:
+        raise UnsupportedOp(
+            f"[{name}] expected a backend with a lowering for it; got {device.name!r}, "
+            f"which has none, and {name} does not decompose. "
+            "Hint: move the tensors with x.to('cpu')"
+        )
+
+    def lowering(dev: Device, *bufs: Any, out: Any = None, **attrs: Any) -> Any:
+        with scope(active=0, device=dev):
+            args = [Tensor(b, dev.backend.aval(b), dev) for b in bufs]
+            res = prim.decompose(*args, **attrs)
+        return tuple([r.buffer for r in res]) if prim.multi else res.buffer
+
+    return lowering
+
+
+def _load_backend(device: Device) -> Any:
+    from . import plugins
+
+    errors = []
+    providers = plugins.providers(device.kind)
+    for record in providers:
+        try:
+            backend = plugins.load("backends", record.name)()
+        except HelixError as e:
+            errors.append(str(e))
+        except Exception as e:
+            errors.append(f"{record.name}: {type(e).__name__}: {e}")
+        else:
+            return backend
+    if errors:
+        why = "; ".join(errors)
+    else:
+        kinds = sorted(
+            {k for r in plugins.records("backends") for k in getattr(r.spec, "kinds", ())}
+        )
+        why = f"no installed backend offers it (offered: {', '.join(kinds)})"
+    raise DeviceError(
+        f"[device] expected a usable backend for {device.name!r}; {why}. "
+        "Hint: `helix devices` lists what this machine has"
+    )
+
+
+def _load_kernels(device: Device) -> dict[str, list[Any]]:
+    from . import plugins
+
+    backend = device.backend
+    names = {backend.name, device.kind}
+    specs = list(backend.kernels)
+    for record in plugins.records("kernels"):
+        spec = record.spec
+        if spec is not None and record.usable:
+            specs.append(spec)
+    table: dict[str, list[Any]] = {}
+    for spec in specs:
+        if spec.backend in names:
+            table.setdefault(spec.op, []).append(spec)
+    for found in table.values():
+        found.sort(key=lambda s: -s.priority)
+    return table
+
+
+def register_kernel(spec: Any) -> None:
+    """Add a KernelSpec to the devices of this process; plugins use ``helix.kernels``."""
+    for dev in set(Device._known.values()):
+        if dev._backend is None:
+            continue
+        if spec.backend in (dev.backend.name, dev.kind):
+            found = dev.kernels.setdefault(spec.op, [])
+            found.append(spec)
+            found.sort(key=lambda s: -s.priority)
+            dev.choices.clear()
+            dev.plans.clear()
+
+
+def default_device() -> Device:
+    """The device that new tensors go to: ``"cpu"`` unless ``hx.device(...)`` says else."""
+    return STATE.get().device or Device("cpu")
+
+
+def device(spec: str | Device) -> scope:
+    """``with hx.device("numpy"): ...`` sets the default device of this thread."""
+    return scope(device=Device(spec))

@@ -1,0 +1,31 @@
+"""Exception classes. Messages: ``[op] expected ...; got ... Hint: ...``."""
+
+from __future__ import annotations
+
+
+class HelixError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+
+class ShapeError(HelixError, ValueError):
+    """Shapes, axes or sizes do not fit."""
+
+
+class DTypeError(HelixError, TypeError):
+    """A dtype is not accepted here, or two do not combine."""
+
+
+class DeviceError(HelixError, RuntimeError):
+    """Devices are mixed, missing, or out of memory."""
+
+
+class UnsupportedOp(HelixError, NotImplementedError):
+    """A backend has no lowering, and the op no decomposition, for this input."""
+
+
+class TraceError(HelixError, TypeError):
+    """A traced tensor was asked for its value, or left its trace."""
+
+
+class GradError(HelixError, RuntimeError):
+    """The tape cannot be walked: freed, not a scalar, nothing differentiable."""

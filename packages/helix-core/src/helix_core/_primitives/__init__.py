@@ -1,0 +1,18 @@
+"""Every primitive, declared once. Importing this package fills ``PRIMITIVES``."""
+
+from . import (  # noqa: F401
+    contract,
+    conv,
+    control,
+    create,
+    cumulative,
+    elementwise,
+    fft,
+    index,
+    movement,
+    random,
+    reduce,
+    scan,
+    sort,
+    window,
+)

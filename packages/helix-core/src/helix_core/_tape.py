@@ -1,0 +1,226 @@
+"""The tape: nodes, the reverse walk, and what users call to differentiate.
+
+Every tracked tensor points at the Node that made it. A node carries the set of gradient
+*levels* that reach it, as a bit mask: bit 0 is ``backward()``'s, each running ``grad``
+or ``vjp`` owns another. A walk follows one level and records for all others, so that
+gradients of gradients need nothing special.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+from ._aval import Aval
+from ._errors import GradError
+from ._state import STATE, State, scope
+from ._tensor import Tensor
+
+SEQ = itertools.count()
+
+
+class Node:
+    """How a tensor was made. ``outs`` are buffers, not Tensors: no reference cycle."""
+
+    __slots__ = ("attrs", "avals", "device", "inputs", "mask", "op", "outs", "seq")
+    cell: Any = None
+    trace: Any = None
+
+    def __init__(
+        self,
+        op: Any,
+        inputs: Any,
+        attrs: Any,
+        avals: Any,
+        mask: int,
+        outs: Any,
+        device: Any,
+    ) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.attrs = attrs
+        self.avals = avals
+        self.mask = mask
+        self.outs = outs
+        self.device = device
+        self.seq = next(SEQ)
+
+    def outputs(self) -> tuple[Tensor, ...]:
+        outs = self.outs or (None,) * len(self.avals)
+        return tuple(
+            [
+                Tensor(b, a, self.device, self, i)
+                for i, (b, a) in enumerate(zip(outs, self.avals, strict=True))
+            ]
+        )
+
+
+class Mark(Node):
+    """A node of a trace (``trace`` is its token), or a leaf that belongs to a cell."""
+
+    __slots__ = ("cell", "trace")
+
+    def __init__(
+        self,
+        op: Any,
+        inputs: Any,
+        attrs: Any,
+        avals: Any,
+        mask: int,
+        device: Any,
+        trace: Any = None,
+        cell: Any = None,
+    ) -> None:
+        super().__init__(op, inputs, attrs, avals, mask, None, device)
+        self.trace = trace
+        self.cell = cell
+
+
+_NO_OUTPUT = (None,)  # what an op gets whose gradient reads no output
+
+
+def ghost(t: Tensor) -> Tensor:
+    """The tensor without its buffer: still knows its aval and where it came from."""
+    return Tensor(None, t.aval, t.device, t.node, t.index)
+
+
+def unbroadcast(g: Tensor, aval: Aval) -> Tensor:
+    """Sum a gradient down to the shape of its input, and cast it to its dtype."""
+    from . import _ops as ops
+
+    have, want = g.aval.shape, aval.shape
+    if have != want:
+        lead = len(have) - len(want)
+        axes = tuple(range(lead)) + tuple(
+            i + lead for i, n in enumerate(want) if n == 1 and have[i + lead] != 1
+        )
+        if axes:
+            g = ops.reduce_sum_p(g, axes)
+        if g.aval.shape != want:
+            g = ops.reshape_p(g, want)
+    if g.aval.dtype is not aval.dtype:
+        g = ops.cast(g, aval.dtype)
+    return g
+
+
+def walk(
+    roots: Iterable[tuple[Tensor, Tensor]],
+    bit: int,
+    stop: Iterable[Node] = (),
+    free: bool = False,
+) -> dict[Node, Tensor]:
+    """Reverse walk of one level from ``(tensor, cotangent)`` roots.
+
+    Returns the cotangents that arrive at the ``stop`` nodes and at leaves.
+    """
+    from . import _ops as ops
+
+    cots: dict[Node, list[Tensor | None]] = {}
+    heap: list[tuple[int, Node]] = []
+    found: dict[Node, Tensor] = {}
+    stops = set(stop)
+    add, push, pop = ops.add_p, heapq.heappush, heapq.heappop
+    here = STATE.get().device
+
+    def give(t: Tensor, ct: Tensor) -> None:
+        n = t.node
+        slots = cots.get(n)
+        if slots is None:
+            slots = cots[n] = [None] * len(n.avals)
+            push(heap, (-n.seq, n))
+            slots[t.index] = ct
+        else:
+            have = slots[t.index]
+            slots[t.index] = ct if have is None else add(have, ct)
+
+    with scope(active=STATE.get().active & ~bit):
+        for t, ct in roots:
+            if t.node is not None and t.node.mask & bit:
+                give(t, ct)
+        while heap:
+            n = pop(heap)[1]
+            got = cots.pop(n)
+            if n in stops or n.op is None:
+                found[n] = got[0]  # type: ignore[assignment]
+                continue
+            inputs = n.inputs
+            if inputs is None:
+                raise GradError(
+                    "[backward] expected a graph that was not walked before; it was "
+                    "freed by an earlier backward(). Hint: backward(retain=True)"
+                )
+            wanted = tuple(
+                [
+                    x.node is not None
+                    and x.node.mask & bit != 0
+                    and x.aval.dtype.inexact
+                    for x in inputs
+                ]
+            )
+            if n.device is not here:
+                here = n.device
+                s = STATE.get()
+                STATE.set(State(s.trace, s.active, here))
+            op = n.op
+            outputs = n.outputs() if op.reads_out else _NO_OUTPUT
+            grads = op.vjp(inputs, outputs, got, wanted, **n.attrs)
+            for x, g, w in zip(inputs, grads, wanted, strict=True):
+                if w and g is not None:
+                    if g.aval is not x.aval:
+                        g = unbroadcast(g, x.aval)
+                    give(x, g)
+            if free and n.mask == bit and n.trace is None:
+                n.inputs = n.outs = None
+    return found
+
+
+def backward(loss: Tensor, grad: Tensor | None = None, retain: bool = False) -> None:
+    """Add d loss / d p to ``p.grad`` of every Parameter that reaches ``loss``.
+
+    Parameters
+    ----------
+    loss : Tensor
+        Real, with one element, unless ``grad`` is given.
+    grad : Tensor, optional
+        Cotangent of ``loss``, of its shape.
+    retain : bool
+        Keep the graph, so that another ``backward`` can walk it.
+
+    Raises
+    ------
+    GradError
+        If nothing that needs a gradient reaches ``loss``, if it has more than one
+        element, or if the graph was freed. No ``.grad`` is written then.
+    """
+    from . import _ops as ops
+
+    if loss.node is None or not loss.node.mask & 1:
+        raise GradError(
+            "[backward] expected a loss that a Parameter reaches; got one without a "
+            "graph. Hint: was it computed inside no_grad()?"
+        )
+    if grad is None:
+        if loss.aval.size != 1 or loss.aval.dtype.category != "float":
+            raise GradError(
+                f"[backward] expected a real loss of one element; got {loss.aval}. "
+                "Hint: loss.mean().backward(), or pass grad="
+            )
+        grad = ops.full_like(loss, 1)
+    elif grad.aval.shape != loss.aval.shape:
+        raise GradError(
+            f"[backward] expected grad of shape {loss.shape}; got {grad.shape}"
+        )
+    found = walk([(loss, grad)], 1, free=not retain)
+    cells = [(n.cell, ct) for n, ct in found.items() if n.cell is not None]
+    with no_level_one():
+        sums = [
+            (c, ct if c.grad is None else ops.add_p(c.grad, ct)) for c, ct in cells
+        ]
+    for c, g in sums:
+        c.grad = g
+
+
+def no_level_one() -> scope:
+    return scope(active=STATE.get().active & ~1)

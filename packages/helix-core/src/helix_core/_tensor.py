@@ -1,0 +1,38 @@
+"""``Tensor``: an immutable value on a device. Its methods are attached by ``_methods``.
+
+A Tensor is a buffer of its backend, an aval, a device and, where a gradient or a trace
+wants it, the node that made it. A tensor inside a trace has no buffer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._aval import Aval
+    from ._device import Device
+
+
+class Tensor:
+    """An n-dimensional array on a device. Create with ``hx.tensor``, ``hx.zeros``, ...
+
+    Attributes
+    ----------
+    aval : Aval
+        Shape, dtype and weakness.
+    device : Device
+    """
+
+    __slots__ = ("__weakref__", "aval", "buffer", "device", "index", "node")
+    __array_priority__ = 1000
+    aval: Aval
+    device: Device
+
+    def __init__(
+        self, buffer: Any, aval: Any, device: Any, node: Any = None, index: int = 0
+    ) -> None:
+        self.buffer = buffer
+        self.aval = aval
+        self.device = device
+        self.node = node
+        self.index = index

@@ -1,0 +1,182 @@
+"""``hx.trace`` and ``hx.compile``: a step as one graph, planned once and replayed.
+
+Cells that the function reads and writes (parameters, gradients, optimizer state, random
+state) become inputs and outputs of the graph. Values that change between calls must be
+tensors or cells; every other Python value is a constant of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ._cell import Cell
+from ._device import default_device
+from ._errors import DeviceError, TraceError
+from ._graph import Graph
+from ._state import STATE
+from ._tensor import Tensor
+from ._trace import Closed, close
+from ._tree import flatten, unflatten
+
+
+class Entry:
+    """One traced graph, its plan, and the cell signature it was made for."""
+
+    __slots__ = ("closed", "device", "plan", "seen")
+
+    def __init__(self, closed: Closed, plan: Any, device: Any, seen: Any) -> None:
+        self.closed = closed
+        self.plan = plan
+        self.device = device
+        self.seen = seen  # ((cell, aval or None, device), ...) at trace time
+
+    def fits(self) -> bool:
+        return all(_sign(c) == sig for c, sig in self.seen)
+
+
+def _sign(cell: Cell) -> Any:
+    v = cell._value
+    return None if v is None else (v.aval, v.device, v.node is not None)
+
+
+class Traced:
+    """A function as graphs, one per signature of arguments and touched cells.
+
+    Call it like the function. What it returns carries no gradient history:
+    differentiate inside.
+    """
+
+    def __init__(self, fn: Callable[..., Any], optimize: Any = None) -> None:
+        self.fn = fn
+        self.optimize = optimize
+        self.entries: dict[Any, list[Entry]] = {}
+        self.__doc__ = fn.__doc__
+        self.__name__ = getattr(fn, "__name__", "traced")
+
+    def __call__(self, *args: Any, **kw: Any) -> Any:
+        if STATE.get().trace is not None:
+            return self.fn(*args, **kw)  # an outer trace records everything
+        leaves, entry = self._entry(args, kw)
+        closed = entry.closed
+        bufs = [t.buffer for t in leaves]
+        bufs += [c._value.buffer for c in closed.cells_in]  # type: ignore[union-attr]
+        bufs += [t.buffer for t in closed.captures]
+        outs = entry.plan(*bufs)
+        avals = closed.graph.avals
+        dev = entry.device
+        made = [
+            Tensor(b, avals[v], dev)
+            for b, v in zip(outs, closed.graph.outputs, strict=True)
+        ]
+        rest = iter(made[closed.n_out :])
+        for cell, live in zip(closed.cells_out, closed.live, strict=True):
+            cell.value = next(rest) if live else None
+        return unflatten(closed.tree, made[: closed.n_out])
+
+    def graph(self, *args: Any, **kw: Any) -> Graph:
+        """The graph for these arguments; tracing runs the function without values."""
+        return self._entry(args, kw)[1].closed.graph
+
+    def explain(self, *args: Any, **kw: Any) -> dict[str, Any]:
+        """What became an input, and what a constant, of the graph."""
+        closed = self._entry(args, kw)[1].closed
+        return {
+            "inputs": [closed.graph.avals[v] for v in closed.graph.inputs],
+            "cells_read": [c.name or repr(c) for c in closed.cells_in],
+            "cells_written": [c.name or repr(c) for c in closed.cells_out],
+            "constants": [t.aval for t in closed.captures],
+            "equations": len(closed.graph),
+        }
+
+    def _entry(self, args: Any, kw: Any) -> tuple[list[Tensor], Entry]:
+        from ._create import as_tensor
+
+        leaves, tree = flatten((_arrays(args), _arrays(kw)))
+        leaves = [as_tensor(x.value) if isinstance(x, Cell) else x for x in leaves]
+        s = STATE.get()
+        dev = leaves[0].device if leaves else None
+        for t in leaves:
+            if t.device is not dev:
+                raise DeviceError(
+                    f"[trace] expected arguments on one device; got {dev} and {t.device}"
+                )
+        key = (tuple([t.aval for t in leaves]), tree, dev, s.active)
+        try:
+            known = self.entries.setdefault(key, [])
+        except TypeError:
+            raise TraceError(
+                "[trace] expected hashable static arguments; got an argument that is "
+                "neither a tensor nor hashable. Hint: pass arrays, numbers, tuples"
+            ) from None
+        for entry in known:
+            if entry.fits():
+                return leaves, entry
+        entry = self._make(leaves, tree, dev, s.active)
+        known.append(entry)
+        return leaves, entry
+
+    def _make(self, leaves: list[Tensor], tree: Any, dev: Any, active: int) -> Entry:
+        dev = dev or default_device()
+
+        def run(*ts: Any) -> Any:
+            args, kw = unflatten(tree, ts)
+            return self.fn(*args, **kw)
+
+        avals = [t.aval for t in leaves]
+        closed = close(run, avals, dev, lift=True, active=active)
+        graph = closed.graph if self.optimize is None else self.optimize(closed.graph)
+        plan = dev.backend.compile(graph, dev)
+        cells = dict.fromkeys((*closed.touched, *closed.cells_out))
+        seen = tuple((c, _sign(c)) for c in cells)
+        return Entry(closed, plan, dev, seen)
+
+
+def _arrays(tree: Any) -> Any:
+    """NumPy arrays among the arguments are inputs, not constants."""
+    import numpy as np
+
+    from ._create import tensor
+
+    if isinstance(tree, np.ndarray):
+        return tensor(tree)
+    if isinstance(tree, dict):
+        return {k: _arrays(v) for k, v in tree.items()}
+    if isinstance(tree, (tuple, list)) and not hasattr(tree, "_fields"):
+        return type(tree)([_arrays(v) for v in tree])
+    return tree
+
+
+def trace(fn: Callable[..., Any]) -> Traced:
+    """``fn`` as a graph that core's interpreter replays to the same values.
+
+    Parameters
+    ----------
+    fn : callable
+        Of tensors, arrays, trees of them, and hashable constants. It may read and write
+        cells, draw random numbers, and call ``backward``.
+
+    Returns
+    -------
+    Traced
+        Call it like ``fn``; ``.graph(*args)`` is the Graph, ``.explain(*args)`` says
+        what became a constant.
+
+    Examples
+    --------
+    >>> import helix_core as hx
+    >>> f = trace(lambda x: x * 2.0 + 1.0)
+    >>> f(hx.tensor([1.0])).tolist()
+    [3.0]
+    >>> len(f.graph(hx.tensor([1.0]))) > 0
+    True
+    """
+    return Traced(fn)
+
+
+def compile(
+    fn: Callable[..., Any], optimize: Callable[[Graph], Graph] | None = None
+) -> Traced:
+    """`trace` with graph passes: ``optimize(graph) -> graph`` runs once per signature."""
+    return Traced(fn, optimize)
+

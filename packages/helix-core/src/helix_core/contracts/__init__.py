@@ -1,0 +1,9 @@
+"""The records that packages meet at. Pure data: importing them costs nothing."""
+
+from .._aval import Aval as Aval
+from .._composite import Composite as Composite
+from .._graph import Equation as Equation
+from .._graph import Graph as Graph
+from .._kernels import Choice as Choice
+from .._primitive import Primitive as Primitive
+from ._specs import *  # noqa: F403

@@ -1,0 +1,54 @@
+"""The ``cpu`` backend: NumPy's semantics with faster lowerings and composite kernels.
+
+Importing this does not import numba: kernels compile (or load from the cache) at their
+first use.
+"""
+
+from __future__ import annotations
+
+import platform as _platform
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from helix_core.contracts import DeviceInfo
+from helix_core.reference.backend import NumpyBackend
+
+from helix_hal.cpu import threads
+from helix_hal.cpu.lowerings import LOWERINGS
+from helix_hal.cpu.specs import SPECS
+
+
+class CpuBackend(NumpyBackend):
+    """Every core of the host."""
+
+    name = "cpu"
+    lowerings: Mapping[str, Callable[..., Any]] = LOWERINGS
+    kernels: Sequence[Any] = tuple(SPECS)
+
+    def devices(self) -> list[Any]:
+        import psutil
+        from helix_core._dtypes import ALL
+
+        return [
+            DeviceInfo(
+                index="0",
+                name=_platform.processor() or _platform.machine(),
+                driver=f"numpy {np.__version__}, {threads.get_num_threads()} threads",
+                memory=psutil.virtual_memory().total,
+                dtypes=tuple(d.name for d in ALL),
+                unified_memory=True,
+            )
+        ]
+
+    def from_host(self, array: np.ndarray, device: Any) -> np.ndarray:
+        return array
+
+    def set_num_threads(self, n: int) -> None:
+        threads.set_num_threads(n)
+
+    def load(self, device: Any) -> float | None:
+        """Busy share of the cores, 0 to 1, over the time since the last call."""
+        import psutil
+
+        return float(psutil.cpu_percent(interval=None)) / 100.0

@@ -1,0 +1,121 @@
+"""Primitives where the CPU backend does better than plain NumPy.
+
+Small operands take NumPy's ufuncs: nothing compiles in a REPL. Large results come from
+the buffer pool, because fresh pages cost as much as the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+from helix_core.reference.backend import LOWERINGS as NUMPY
+from helix_core.reference.reduce import dot_operands
+
+from helix_hal.cpu import pool
+
+ndarray = np.ndarray
+LARGE = pool.MIN_BYTES
+MANY = 1 << 15  # elements from which a numba map beats one thread of NumPy
+
+
+def _pooled(f: Any) -> Callable[..., Any]:
+    """A binary ufunc that writes large results into pool buffers."""
+
+    def lowering(dev: Any, a: Any, b: Any, out: Any = None) -> Any:
+        if out is None and (a.nbytes >= LARGE or b.nbytes >= LARGE):
+            shape = a.shape if a.shape == b.shape else np.broadcast_shapes(a.shape, b.shape)
+            out = pool.empty(shape, a.dtype)
+        r = f(a, b) if out is None else f(a, b, out=out)
+        return r if r.__class__ is ndarray else np.asarray(r)
+
+    return lowering
+
+
+def _mapped(name: str) -> Callable[..., Any]:
+    """A unary function through a numba map when there is enough to do."""
+    plain = NUMPY[name]
+
+    def lowering(dev: Any, a: Any, out: Any = None) -> Any:
+        if a.size < MANY or out is not None or a.dtype.char not in "fd":
+            return plain(dev, a, out=out)
+        from helix_hal.cpu.kernels.elementwise import unary_forward
+
+        return unary_forward(name, np.ascontiguousarray(a))
+
+    return lowering
+
+
+def _erf(dev: Any, a: Any, out: Any = None) -> Any:
+    if a.dtype.char == "f" and a.size >= MANY:
+        return _mapped("erf")(dev, a, out)
+    from scipy.special import erf
+
+    return np.asarray(erf(a.astype(np.float64))).astype(a.dtype)
+
+
+def _dot(
+    dev: Any, a: Any, b: Any, dims: Any, compute: str = "float32", out: Any = None
+) -> Any:
+    x, y, shape, dtype = dot_operands(a, b, dims, compute)
+    into = pool.empty((*x.shape[:-1], y.shape[-1]), x.dtype)
+    np.matmul(x, y, out=into)
+    return into.reshape(shape).astype(dtype, copy=False)
+
+
+def _linear_scan(
+    dev: Any, a: Any, b: Any, h0: Any, axis: int, reverse: bool, out: Any = None
+) -> Any:
+    if a.dtype.char not in "fdFD":
+        return NUMPY["linear_scan"](dev, a, b, h0, axis=axis, reverse=reverse)
+    from helix_hal.cpu.kernels.linear_scan import linear_scan
+
+    return linear_scan(a, b, h0, axis=axis, reverse=reverse)
+
+
+def _random_bits(dev: Any, key: Any, shape: Any, bits: int = 32, out: Any = None) -> Any:
+    if prod(shape) < 4096:
+        return NUMPY["random_bits"](dev, key, shape=shape, bits=bits)
+    from helix_hal.cpu.kernels.dropout import random_bits
+
+    return random_bits(shape, key[:2], key[2:], bits)
+
+
+def _concat(dev: Any, *xs: Any, axis: int, out: Any = None) -> Any:
+    if sum(x.nbytes for x in xs) < LARGE:
+        return np.concatenate(xs, axis, out=out)
+    shape = list(xs[0].shape)
+    shape[axis] = sum(x.shape[axis] for x in xs)
+    out = pool.empty(tuple(shape), xs[0].dtype)
+    return np.concatenate(xs, axis, out=out)
+
+
+def _full(
+    dev: Any, shape: Any, value: Any, dtype: Any, weak: bool = False, out: Any = None
+) -> Any:
+    if prod(shape) * dtype.itemsize < LARGE:
+        return np.full(shape, value, dtype.dtype)
+    into = pool.empty(shape, dtype.dtype)
+    into.fill(value)
+    return into
+
+
+LOWERINGS: dict[str, Callable[..., Any]] = {
+    **NUMPY,
+    "add": _pooled(np.add),
+    "sub": _pooled(np.subtract),
+    "mul": _pooled(np.multiply),
+    "div": _pooled(np.true_divide),
+    "max": _pooled(np.maximum),
+    "min": _pooled(np.minimum),
+    "exp": _mapped("exp"),
+    "tanh": _mapped("tanh"),
+    "erf": _erf,
+    "dot_general": _dot,
+    "linear_scan": _linear_scan,
+    "random_bits": _random_bits,
+    "concat": _concat,
+    "full": _full,
+}

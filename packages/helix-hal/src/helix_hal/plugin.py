@@ -1,0 +1,18 @@
+"""The light module behind ``helix.backends`` of this package."""
+
+from helix_core.contracts import BackendSpec
+from helix_core.plugins import hookimpl
+
+
+@hookimpl
+def helix_backends() -> list[BackendSpec]:
+    return [
+        BackendSpec(
+            name="cpu",
+            factory="helix_hal.cpu.backend:CpuBackend",
+            kinds=("cpu",),
+            contract=(1, 0),
+            priority=100,
+            summary="numba kernels on every core, BLAS through NumPy, FFT through scipy.",
+        )
+    ]

@@ -1,0 +1,20 @@
+"""The light module behind this package's entry points."""
+
+from helix_core.contracts import CommandSpec
+from helix_core.plugins import hookimpl
+
+
+@hookimpl
+def helix_commands() -> list[CommandSpec]:
+    return [
+        CommandSpec(
+            name="train",
+            factory="helix_hammer.commands:train",
+            summary="Train a byte-level language model.",
+        ),
+        CommandSpec(
+            name="eval",
+            factory="helix_hammer.commands:evaluate",
+            summary="Bits per byte of a trained run, beside the compressors.",
+        ),
+    ]

@@ -1,0 +1,34 @@
+"""The examples that the product was specified by, as written."""
+
+import helix_core as hx
+import numpy as np
+from helix_layers import Linear
+
+
+def test_linear_forward_and_backward():
+    device = hx.Device.cpu()
+    x = hx.Tensor.random_uniform((100, 64), -1.0, 1.0, device=device)
+    target = hx.Tensor.zeros((100, 32), device)
+    linear = Linear(64, 32, device=device)
+
+    y = linear.forward(x)
+    loss = hx.losses.mse(y, target)
+    loss.backward()
+
+    assert y.shape == (100, 32) and y.device == device
+    assert linear.weight.grad.shape == linear.weight.shape
+    want = 2 * (y.numpy().T @ x.numpy()) / y.size
+    got = linear.weight.grad.numpy()
+    np.testing.assert_allclose(got if got.shape == want.shape else got.T, want, rtol=1e-4, atol=1e-6)
+
+
+def test_random_uniform_is_in_its_range():
+    x = hx.Tensor.random_uniform((100, 64), -1.0, 1.0, device=hx.Device.cpu())
+    assert x.shape == (100, 64) and x.dtype is hx.float32
+    a = x.numpy()
+    assert a.min() >= -1.0 and a.max() < 1.0 and abs(a.mean()) < 0.05
+
+
+def test_zeros_takes_the_device_second():
+    z = hx.Tensor.zeros((2, 3), hx.Device.cpu())
+    assert z.tolist() == [[0.0] * 3] * 2

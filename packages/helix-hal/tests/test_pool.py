@@ -91,7 +91,7 @@ def test_stats_follow_one_block():
     assert (pool.stats().used_bytes, pool.stats().cached_bytes) == (MIB, 0)
     del x
     assert (pool.stats().used_bytes, pool.stats().cached_bytes) == (0, MIB)
-    x = pool.empty(MIB, np.uint8)
+    pool.empty(MIB, np.uint8)
     assert (pool.stats().fresh, pool.stats().reused) == (1, 1)
 
 
@@ -112,7 +112,7 @@ def test_a_limit_of_zero_turns_reuse_off(monkeypatch):
 
 def test_a_limit_that_is_no_number_is_named(monkeypatch):
     monkeypatch.setenv("HELIX_POOL_BYTES", "lots")
-    with pytest.raises(ValueError, match="HELIX_POOL_BYTES.*lots"):
+    with pytest.raises(ValueError, match=r"HELIX_POOL_BYTES.*lots"):
         pool.empty(MIB)
 
 

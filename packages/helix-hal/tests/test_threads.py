@@ -57,9 +57,32 @@ def test_the_environment_sets_the_default():
     assert _python(SHOW, HELIX_NUM_THREADS="3").stdout.strip() == "3"
 
 
-def test_a_bad_environment_value_is_named():
-    done = _python(SHOW, HELIX_NUM_THREADS="many")
-    assert "HELIX_NUM_THREADS" in done.stderr and "many" in done.stderr
+@pytest.mark.parametrize("bad", ["many", "0", "-2", "1.5"])
+def test_a_bad_environment_value_is_named(bad):
+    done = _python(SHOW, HELIX_NUM_THREADS=bad)
+    assert "HELIX_NUM_THREADS" in done.stderr and repr(bad) in done.stderr
+
+
+def test_the_environment_bounds_blas_too():
+    code = (
+        "import numpy as np; from threadpoolctl import threadpool_info\n"
+        "from helix_hal.cpu.threads import *; get_num_threads(); np.ones((2, 2)) @ "
+        "np.ones((2, 2)); print({p['num_threads'] for p in threadpool_info()})"
+    )
+    assert _python(code, HELIX_NUM_THREADS="1").stdout.strip() == "{1}"
+
+
+@pytest.mark.parametrize("text,cpus", [("max 100000", None), ("150000 100000", 2)])
+def test_a_container_quota_is_rounded_up(text, cpus, tmp_path, monkeypatch):
+    file = tmp_path / "cpu.max"
+    file.write_text(text)
+    monkeypatch.setattr(threads, "_QUOTA_FILE", file)
+    assert threads._container_quota() == cpus
+
+
+def test_no_quota_file_is_no_quota(tmp_path, monkeypatch):
+    monkeypatch.setattr(threads, "_QUOTA_FILE", tmp_path / "absent")
+    assert threads._container_quota() is None
 
 
 def test_the_default_is_the_cpus_this_process_may_use():

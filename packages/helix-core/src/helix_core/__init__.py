@@ -32,7 +32,13 @@ from ._create import (
     zeros as zeros,
     zeros_like as zeros_like,
 )
-from ._device import Device as Device, device as device, default_device as default_device
+from . import contracts as contracts, plugins as plugins
+from ._device import (
+    Device as Device,
+    default_device as default_device,
+    device as device,
+    register_kernel as register_kernel,
+)
 from ._dtypes import (
     DType as DType,
     as_dtype as as_dtype,

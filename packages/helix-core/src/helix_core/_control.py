@@ -55,9 +55,9 @@ def _close(name: str, fn: Callable[..., Any], avals: Any, device: Any) -> Closed
     if closed.cells_out:
         names = ", ".join(c.name or repr(c) for c in closed.cells_out)
         raise TraceError(
-            f"[{name}] expected a body that writes no cell (a parameter, a statistic, the "
-            f"random state); got a write to {names}. Hint: make it part of the carry; draw "
-            "random numbers before the loop and pass them in"
+            f"[{name}] expected a body that writes no cell (a parameter, a statistic, "
+            f"the random state); got a write to {names}. Hint: make it part of the "
+            "carry; draw random numbers before the loop and pass them in"
         )
     return closed
 
@@ -97,8 +97,8 @@ def scan(
     Parameters
     ----------
     f : callable
-        ``f(carry, x) -> (carry, y)``, traced once. The carry keeps its structure, shapes
-        and dtypes; y may be None.
+        ``f(carry, x) -> (carry, y)``, traced once. The carry keeps its structure,
+        shapes and dtypes; y may be None.
     carry : tree of tensors
     xs : tree of tensors, (length, ...) each, or None
     reverse : bool
@@ -136,7 +136,9 @@ def scan(
     rows, tree_x = flatten(xs)
     if any(x.ndim == 0 for x in rows):
         got = ", ".join(repr(x.aval) for x in rows)
-        raise ShapeError(f"[scan] expected xs with a first axis to loop over; got {got}")
+        raise ShapeError(
+            f"[scan] expected xs with a first axis to loop over; got {got}"
+        )
     sizes = {x.shape[0] for x in rows} | ({length} if length is not None else set())
     if len(sizes) != 1 or min(sizes) < 0:
         got = ", ".join(repr(x.aval) for x in rows) or "no xs"
@@ -177,7 +179,9 @@ def scan(
 def _predicate(name: str, value: Any, device: Any) -> Tensor:
     t = as_tensor(value.value if isinstance(value, Cell) else value)
     if t.aval.size != 1:
-        raise ShapeError(f"[{name}] expected a condition of one element; got {t.aval!r}")
+        raise ShapeError(
+            f"[{name}] expected a condition of one element; got {t.aval!r}"
+        )
     t = t if t.dtype is dt.bool_ else ne(t, 0)
     return t if t.shape == () else reshape_p(t, ())
 
@@ -219,7 +223,10 @@ def while_loop(
     def test(*ts: Tensor) -> Any:
         return _predicate("while_loop", cond(unflatten(tree, ts)), dev)
 
-    c, b = _close("while_loop", test, avals, dev), _close("while_loop", step, avals, dev)
+    c, b = (
+        _close("while_loop", test, avals, dev),
+        _close("while_loop", step, avals, dev),
+    )
     out = bind(
         while_loop_p,
         *c.captures,
@@ -246,7 +253,7 @@ def cond(
     pred : Tensor or bool
         One element.
     true_fn, false_fn : callable
-        Both are traced; they return the same structure, shapes and dtypes. Only one runs.
+        Both are traced; they return the same structure, shapes and dtypes. One runs.
     *args : trees of tensors
 
     Examples

@@ -39,7 +39,9 @@ def _pads(
         return tuple(out)
     if isinstance(padding, int):
         return ((padding, padding),) * len(sizes)
-    pads = tuple((p, p) if isinstance(p, int) else (int(p[0]), int(p[1])) for p in padding)
+    pads = tuple(
+        (p, p) if isinstance(p, int) else (int(p[0]), int(p[1])) for p in padding
+    )
     if len(pads) != len(sizes):
         raise ShapeError(
             f"[{name}] expected padding for {len(sizes)} axes; got {padding!r}"
@@ -93,13 +95,15 @@ def conv(
     n = x.ndim - 2
     if n < 0 or w.ndim != x.ndim:
         raise ShapeError(
-            "[conv] expected x (batch, channel, *spatial) and w (out, channel, *spatial); "
-            f"got {x.aval!r}, {w.aval!r}"
+            "[conv] expected x (batch, channel, *spatial) and w (out, channel, "
+            f"*spatial); got {x.aval!r}, {w.aval!r}"
         )
     strides = _per_axis("conv", strides, n)
     lhs_dilation = _per_axis("conv", lhs_dilation, n)
     rhs_dilation = _per_axis("conv", rhs_dilation, n)
-    sizes = [max(0, (m - 1) * d + 1) for m, d in zip(x.shape[2:], lhs_dilation, strict=True)]
+    sizes = [
+        max(0, (m - 1) * d + 1) for m, d in zip(x.shape[2:], lhs_dilation, strict=True)
+    ]
     pads = _pads("conv", padding, sizes, w.shape[2:], strides, rhs_dilation)
     return bind(  # type: ignore[no-any-return]
         conv_p,
@@ -139,7 +143,10 @@ def reduce_window(
     """
     x = as_tensor(ops.operand(x))
     n = x.ndim
-    window, strides = _per_axis("reduce_window", window, n), _per_axis("reduce_window", strides, n)
+    window, strides = (
+        _per_axis("reduce_window", window, n),
+        _per_axis("reduce_window", strides, n),
+    )
     dilation = _per_axis("reduce_window", dilation, n)
     pads = _pads("reduce_window", padding, x.shape, window, strides, dilation)
     return bind(  # type: ignore[no-any-return]

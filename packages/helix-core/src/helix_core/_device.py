@@ -11,6 +11,7 @@ from ._errors import DeviceError, HelixError, UnsupportedOp
 from ._state import STATE, scope
 
 _LOCK = threading.RLock()
+_REGISTERED: list[Any] = []  # kernels added in this process
 _NAME = re.compile(r"([a-z][a-z0-9_]*)(?::([a-z0-9_]+))?\Z")
 _PLAIN = ("numpy", "cpu")  # kinds with one device, named without an index
 
@@ -188,6 +189,7 @@ def _load_kernels(device: Device) -> dict[str, list[Any]]:
     backend = device.backend
     names = {backend.name, device.kind}
     specs = list(backend.kernels)
+    specs += _REGISTERED
     for record in plugins.records("kernels"):
         spec = record.spec
         if spec is not None and record.usable:
@@ -203,13 +205,10 @@ def _load_kernels(device: Device) -> dict[str, list[Any]]:
 
 def register_kernel(spec: Any) -> None:
     """Add a KernelSpec to the devices of this process; plugins use ``helix.kernels``."""
-    for dev in set(Device._known.values()):
-        if dev._backend is None:
-            continue
-        if spec.backend in (dev.backend.name, dev.kind):
-            found = dev.kernels.setdefault(spec.op, [])
-            found.append(spec)
-            found.sort(key=lambda s: -s.priority)
+    with _LOCK:
+        _REGISTERED.append(spec)
+        for dev in set(Device._known.values()):
+            dev._kernels = None
             dev.choices.clear()
             dev.plans.clear()
 

@@ -7,14 +7,12 @@ traced step draws fresh numbers each time it runs, and a saved state resumes exa
 from __future__ import annotations
 
 import threading
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from . import _dtypes as dt
 from . import _ops as ops
-from ._aval import Aval
 from ._cell import Cell
 from ._composite import composite
 from ._create import _device, _shape, as_tensor
@@ -25,7 +23,7 @@ from ._primitives._rules import normal_axes
 from ._primitives.index import gather_p
 from ._primitives.random import random_bits_p
 from ._primitives.sort import sort_p
-from ._shape import broadcast_p, copy_to, narrow, pad_p, reshape_p
+from ._shape import copy_to, narrow, pad_p
 from ._state import STATE
 from ._tensor import Tensor
 
@@ -63,8 +61,8 @@ class Generator:
 
     def __init__(self, seed: int = 0, stream: int = 0) -> None:
         self._lock = threading.Lock()
-        self.state = Cell(None, "random_state")
-        self.load_state_dict({"seed": seed, "stream": stream})
+        # a value from the start: a generator may be made inside a trace
+        self.state = Cell(_words({"seed": seed, "stream": stream}), "random_state")
 
     def __repr__(self) -> str:
         if STATE.get().trace is not None:
@@ -85,16 +83,7 @@ class Generator:
         ValueError
             If seed or stream is missing or not in [0, 2^64).
         """
-        words = []
-        for name in ("seed", "stream"):
-            n = state.get(name)
-            ok = isinstance(n, (int, np.integer)) and 0 <= n < 2**64
-            if not ok:
-                raise ValueError(
-                    f"[generator] expected an int {name} with 0 <= {name} < 2**64; got {n!r}"
-                )
-            words += [int(n) & 0xFFFFFFFF, int(n) >> 32]  # type: ignore[arg-type]
-        key = as_tensor(np.array(words, np.uint32))
+        key = _words(state)
         with self._lock:
             self.state.value = key
 
@@ -104,13 +93,29 @@ class Generator:
         with self._lock:
             key = copy_to(self.state.value, dev)
             if STATE.get().trace is None and type(key.buffer) is np.ndarray:
-                step = key.buffer.copy()
-                step[2] += np.uint32(1)
-                step[3] += step[2] == 0
-                self.state.value = Tensor(step, key.aval, dev)
+                a, b, low, high = key.buffer.tolist()
+                n = (low | high << 32) + 1
+                words = np.array(
+                    [a, b, n & 0xFFFFFFFF, n >> 32 & 0xFFFFFFFF], np.uint32
+                )
+                self.state.value = Tensor(words, key.aval, dev)
             else:
                 self.state.value = _advance(key)
         return key
+
+
+def _words(state: dict[str, int]) -> Tensor:
+    """Seed and stream as a key."""
+    words = []
+    for name in ("seed", "stream"):
+        n = state.get(name)
+        if not isinstance(n, (int, np.integer)) or not 0 <= n < 2**64:
+            raise ValueError(
+                f"[generator] expected an int {name} with 0 <= {name} < 2**64; "
+                f"got {n!r}"
+            )
+        words += [int(n) & 0xFFFFFFFF, int(n) >> 32]
+    return as_tensor(np.array(words, np.uint32))
 
 
 def _advance(key: Tensor) -> Tensor:
@@ -195,7 +200,7 @@ def random_uniform(
 
     Notes
     -----
-    u is a multiple of 2^-24 (float32; 2^-53, 2^-11, 2^-8 for float64, float16, bfloat16),
+    u is a multiple of 2^-24 for float32 (2^-53 float64, 2^-11 float16, 2^-8 bfloat16),
     the same on every device. Rounding of the sum may give ``high`` itself.
     """
     d = _float("random_uniform", dtype)
@@ -213,8 +218,8 @@ def _is_tensor(*xs: Any) -> bool:
 def _fit(y: Tensor, like: Tensor) -> Tensor:
     if y.shape != like.shape:
         raise ShapeError(
-            f"[random] expected parameters that broadcast to {like.shape}; got a result "
-            f"of shape {y.shape}"
+            f"[random] expected parameters that broadcast to {like.shape}; got a "
+            f"result of shape {y.shape}"
         )
     return ops.cast(y, like.dtype)
 
@@ -283,8 +288,8 @@ def _ratio(r: Tensor, top: Any, bottom: Any) -> Tensor:
 def _normal(key: Tensor, *, shape: Any, dtype: Any) -> Tensor:
     """Standard normal numbers by the inverse of the distribution function.
 
-    One bit is the sign; the rest are an odd multiple p of a power of two in (0, 1/2), the
-    probability of the tail beyond the number. p and 1/2 - p are exact.
+    One bit is the sign; the rest are an odd multiple p of a power of two in (0, 1/2),
+    the probability of the tail beyond the number. p and 1/2 - p are exact.
     """
     wide = dt.float64 if dtype is dt.float64 else dt.float32
     bits, digits = (64, 52) if wide is dt.float64 else (32, 23)
@@ -389,7 +394,7 @@ def random_bernoulli(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """True with probability p (to within 2^-24); ``p`` may be a tensor that broadcasts."""
+    """True with probability p, to within 2^-24; a tensor p broadcasts to the shape."""
     u = _unit(_key(generator, device), _shape(shape), dt.float32)
     if not _is_tensor(p):
         if not 0.0 <= p <= 1.0:
@@ -398,7 +403,8 @@ def random_bernoulli(
     hit = ops.lt(u, ops.cast(p, dt.float32))
     if hit.shape != u.shape:
         raise ShapeError(
-            f"[random_bernoulli] expected p that broadcasts to {u.shape}; got {hit.shape}"
+            f"[random_bernoulli] expected p that broadcasts to {u.shape}; got a result "
+            f"of shape {hit.shape}"
         )
     return hit
 
@@ -426,7 +432,5 @@ def random_permutation(
 def _shuffled(n: int, key: Tensor) -> Tensor:
     words = _bits(key, (n,), 64)
     place = ops.arange(n, dtype=dt.int32 if n < 2**31 else dt.int64, device=key.device)
-    out = bind(
-        sort_p, words, place, axis=0, num_keys=1, descending=False, stable=True
-    )
+    out = bind(sort_p, words, place, axis=0, num_keys=1, descending=False, stable=True)
     return out[1]  # type: ignore[no-any-return]

@@ -41,15 +41,13 @@ def sort(x: Any, axis: int = -1, descending: bool = False) -> Tensor:
 
 
 def argsort(x: Any, axis: int = -1, descending: bool = False) -> Tensor:
-    """The positions (int32) that would sort an axis; stable. NaN counts as the largest."""
+    """The positions (int32) that would sort an axis, as `sort` does."""
     x, axis = _in(x, axis, "argsort")
     return _sorted(ops.detach(x), _place(x, axis), axis=axis, descending=descending)[1]
 
 
-def topk(
-    x: Any, k: int, axis: int = -1, largest: bool = True
-) -> tuple[Tensor, Tensor]:
-    """The k largest (or smallest) elements along an axis, best first, and where they are.
+def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+    """The k largest (or smallest) elements along an axis, best first, and their places.
 
     Parameters
     ----------
@@ -88,7 +86,9 @@ def searchsorted(a: Any, values: Any, side: str = "left") -> Tensor:
     ``left``: before equal elements, ``right``: after them. log2(n) gathers.
     """
     if side not in ("left", "right"):
-        raise ValueError(f"[searchsorted] expected side='left' or 'right'; got {side!r}")
+        raise ValueError(
+            f"[searchsorted] expected side='left' or 'right'; got {side!r}"
+        )
     a, v = ops.lift(a, values)
     if a.ndim != 1:
         raise ShapeError(f"[searchsorted] expected a sorted vector; got {a.aval!r}")
@@ -97,17 +97,21 @@ def searchsorted(a: Any, values: Any, side: str = "left") -> Tensor:
     if n == 0:
         return low
     high = ops.full_like(low, n)
-    before = ops.lt if side == "left" else ops.le
     for _ in range(n.bit_length()):
         open_ = ops.lt(low, high)
         mid = ops.right_shift(ops.add_p(low, high), 1)
-        here = bind(gather_p, a, mid, axis=0)
-        below = before(here, v)
-        if a.dtype.inexact:  # NaN counts as the largest value
-            last = ops.isnan(v) if side == "left" else ops.isnan(v)
-            below = ops.where(last, ops.logical_not(ops.isnan(here)), below)
-            if side == "right":
-                below = ops.logical_or(below, last)
+        below = _before(bind(gather_p, a, mid, axis=0), v, side)
         low = ops.where(ops.logical_and(open_, below), ops.add(mid, 1), low)
         high = ops.where(ops.logical_and(open_, ops.logical_not(below)), mid, high)
     return low
+
+
+def _before(a: Tensor, v: Tensor, side: str) -> Tensor:
+    """a < v (left) or a <= v (right), where NaN is the largest value."""
+    less = ops.lt(a, v) if side == "left" else ops.le(a, v)
+    if not a.dtype.inexact:
+        return less
+    last = ops.isnan(v)
+    if side == "left":
+        last = ops.logical_and(last, ops.logical_not(ops.isnan(a)))
+    return ops.logical_or(less, last)

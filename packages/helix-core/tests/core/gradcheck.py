@@ -51,7 +51,9 @@ def check_grads(fn, *arrays, order=1, eps=1e-5, rtol=1e-6, atol=1e-7, seed=0):
     for _ in range(2):
         step = [_draw(rng, a) for a in arrays]
         plus, minus = (
-            _outputs(fn(*[hx.tensor(a + s * d) for a, d in zip(arrays, step, strict=True)]))
+            _outputs(
+                fn(*[hx.tensor(a + s * d) for a, d in zip(arrays, step, strict=True)])
+            )
             for s in (eps, -eps)
         )
         want = sum(
@@ -73,4 +75,12 @@ def check_grads(fn, *arrays, order=1, eps=1e-5, rtol=1e-6, atol=1e-7, seed=0):
             _, again = hx.vjp(fn, *xs)
             return again(tuple(given) if isinstance(y, tuple) else given[0])
 
-        check_grads(first, *arrays, order=order - 1, eps=eps, rtol=10 * rtol, atol=10 * atol, seed=seed + 1)
+        check_grads(
+            first,
+            *arrays,
+            order=order - 1,
+            eps=eps,
+            rtol=10 * rtol,
+            atol=10 * atol,
+            seed=seed + 1,
+        )

@@ -44,7 +44,9 @@ def chunks(request, monkeypatch):
     if request.param:
         monkeypatch.setattr(lce, "_CHUNK_BYTES", 0)
         monkeypatch.setattr(lce, "_MIN_ROWS", 10)
-        monkeypatch.setattr(lce, "_tile", lambda w: pool.empty((16, w.shape[1]), w.dtype))
+        monkeypatch.setattr(
+            lce, "_tile", lambda w: pool.empty((16, w.shape[1]), w.dtype)
+        )
 
 
 @pytest.mark.parametrize("dtype,tol", [(np.float32, 3e-6), (np.float64, 1e-12)])

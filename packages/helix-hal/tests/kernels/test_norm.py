@@ -21,7 +21,7 @@ def _layer(x, w, b):
 
 def _draw(shape, *more):
     rng = np.random.default_rng(sum(shape))
-    rows, features = shape
+    features = shape[1]
     sizes = {"x": shape, "r": shape, "dy": shape, "dh": shape}
     return [rng.standard_normal(sizes.get(name, features)) for name in more]
 

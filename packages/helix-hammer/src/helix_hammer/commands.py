@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 import helix_core as hx
-from helix_core import platform
+from helix_core import files, platform
 
 from . import config as configs
 from . import language, report
@@ -79,7 +79,7 @@ def train(**options: Any) -> None:
     }
     values = report.summary(corpus, bits, trained, platform.peak_rss())
     picture = report.plot_loss(run)
-    hx.files.write_json(run / "summary.json", values)
+    files.write_json(run / "summary.json", values)
     if as_json:
         click.echo(json.dumps(values))
     else:

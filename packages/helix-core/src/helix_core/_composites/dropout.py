@@ -53,7 +53,7 @@ def dropout(x: Any, p: float, training: bool = True, generator: Any = None) -> T
         return x
     if p == 1.0:
         return ops.zeros_like(x)
-    from .._random import next_key
+    from .._random import default_generator
 
-    key = next_key(generator, x.device)
+    key = (generator or default_generator()).next_key(x.device)
     return dropout_c(x, key, p=float(p))  # type: ignore[no-any-return]

@@ -37,13 +37,14 @@ def _declare(name: str, infer: Any, vjp: Any, decompose: Any) -> Primitive:
 # ---------------------------------------------------------------------- shape rules
 def _same(op: str, what: str, want: Any, got: Any) -> None:
     ok = len(want) == len(got) and all(
-        a.shape == b.shape and a.dtype is b.dtype for a, b in zip(want, got, strict=True)
+        a.shape == b.shape and a.dtype is b.dtype
+        for a, b in zip(want, got, strict=True)
     )
     if not ok:
         raise ShapeError(
             f"[{op}] expected {what} {shapes(*want) or 'nothing'}; got "
-            f"{shapes(*got) or 'nothing'}. Hint: shapes and dtypes may not change; cast "
-            "or broadcast before the loop"
+            f"{shapes(*got) or 'nothing'}. Hint: shapes and dtypes may not change; "
+            "cast or broadcast before the loop"
         )
 
 
@@ -141,8 +142,8 @@ def _backward_body(
 ) -> Any:
     """One step against time.
 
-    Operands: consts; cotangents of the inexact carry, sums for the wanted consts; rows of
-    xs, the carry before this step, rows of the cotangents of ys that exist.
+    Operands: consts; cotangents of the inexact carry, sums for the wanted consts; rows
+    of xs, the carry before this step, rows of the cotangents of ys that exist.
     """
     ins, outs = _ins(body), _outs(body)
     n = n_consts + n_carry
@@ -153,7 +154,10 @@ def _backward_body(
 
     def back(*a: Any) -> Any:
         it = iter(a)
-        take = lambda k: [next(it) for _ in range(k)]  # noqa: E731
+
+        def take(k: int) -> list[Any]:
+            return [next(it) for _ in range(k)]
+
         consts, d_carry, d_consts = take(n_consts), take(len(live)), take(len(sums))
         xs, carry = take(len(ins) - n), take(n_carry)
         moving = iter(d_carry)
@@ -285,12 +289,11 @@ def _padded(g: Graph, at: int, avals: list[Aval]) -> Graph:
     return Graph(ins, (), g.equations, g.outputs, (*g.avals, *avals))
 
 
-def _no_gradient(
-    inputs: Any, outputs: Any, cts: Any, wanted: Any, **attrs: Any
-) -> Any:
+def _no_gradient(inputs: Any, outputs: Any, cts: Any, wanted: Any, **attrs: Any) -> Any:
     raise GradError(
-        "[while_loop] expected no gradient: its number of steps is not known, so it runs "
-        "forward only. Hint: hx.scan with a fixed length, or x.detach() on the state"
+        "[while_loop] expected no gradient: its number of steps is not known, so it "
+        "runs forward only. Hint: hx.scan with a fixed length, or x.detach() on the "
+        "state"
     )
 
 

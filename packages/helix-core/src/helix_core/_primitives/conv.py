@@ -1,7 +1,7 @@
 """``conv``: cross-correlation over any number of spatial axes.
 
-x is (batch, channel, *spatial), w is (out, channel / feature_groups, *spatial). Group g of
-the output channels sees group g of the input channels (``feature_groups``) or of the
+x is (batch, channel, *spatial), w is (out, channel / feature_groups, *spatial). Group g
+of the output channels sees group g of the input channels (``feature_groups``) or of the
 batch (``batch_groups``: the output has batch / batch_groups entries).
 """
 
@@ -56,8 +56,8 @@ def _infer(
     batch, channel, out = x.shape[0], x.shape[1], w.shape[0]
     if channel % fg or channel // fg != w.shape[1] or out % (fg * bg) or batch % bg:
         raise ShapeError(
-            f"[conv] expected w (out, channel / groups, ...) with {fg} feature and {bg} "
-            f"batch groups; got {shapes(x, w)}"
+            f"[conv] expected w (out, channel / groups, ...) with {fg} feature and "
+            f"{bg} batch groups; got {shapes(x, w)}"
         )
     if 0 in w.shape[2:]:
         raise ShapeError(f"[conv] expected a kernel of at least 1; got {w!r}")

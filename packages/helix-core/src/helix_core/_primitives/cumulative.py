@@ -65,7 +65,7 @@ def _vjp(
         s = _back(shift(x, axis, 1, 0, not reverse), ct, **at)
         return (ops.mul_p(before, s),)
     if kind == "logsumexp":
-        step = _difference(y, shift(y, axis, 1, 0, not reverse))
+        step = _difference(y, shift(y, axis, 1, float("inf"), not reverse))
         s = _back(ops.exp(step), ct, **at)
         return (ops.mul_p(ops.exp(_difference(x, y)), s),)
     # an element that equals the running extremum takes over from earlier ones

@@ -424,7 +424,8 @@ def _erf_decomposed(x: Any) -> Any:
     out = ops.where(ops.lt(a, 3.0), series, tail)
     out = ops.where(ops.isinf(a), 1.0, out)
     out = ops.where(ops.lt(x, 0), -out, out)
-    return ops.where(ops.eq(x, x), out, x)
+    keep = ops.logical_or(ops.isnan(x), ops.eq(x, 0))  # NaN, and the sign of zero
+    return ops.where(keep, x, out)
 
 
 erf_p = _unary(

@@ -1,7 +1,7 @@
 """``fft``: discrete Fourier transforms over one or more axes.
 
-``fft`` and ``rfft`` are unscaled, ``ifft`` and ``irfft`` divide by the number of points.
-Gradients are transposes without conjugation, as everywhere here.
+``fft`` and ``rfft`` are unscaled, ``ifft`` and ``irfft`` divide by the number of
+points. Gradients are transposes without conjugation, as everywhere here.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def _infer(x: Aval, kind: str, axes: Any, sizes: Any) -> tuple[Aval, ...]:
     fits = len(axes) == len(sizes) > 0 and min(sizes) > 0
     if not fits or [x.shape[a] for a in axes] != want:
         raise ShapeError(
-            f"[{kind}] expected one or more axes of sizes {tuple(want)}, at least 1; got "
-            f"axes={axes}, sizes={sizes} for {x!r}"
+            f"[{kind}] expected one or more axes of sizes {tuple(want)}, at least 1; "
+            f"got axes={axes}, sizes={sizes} for {x!r}"
         )
     shape, dtype = list(x.shape), x.dtype
     if kind == "rfft":
@@ -108,7 +108,9 @@ def _dft_last(x: Any, sign: int) -> Any:
     b = n // a
     lead = x.shape[:-1]
     x = ops.reshape_p(x, (*lead, a, b))
-    x = ops.swapaxes(ops.matmul(ops.swapaxes(x, -1, -2), _constant(_matrix(a, sign), x)), -1, -2)
+    x = ops.swapaxes(
+        ops.matmul(ops.swapaxes(x, -1, -2), _constant(_matrix(a, sign), x)), -1, -2
+    )
     turn = np.exp(sign * 2j * np.pi * np.outer(np.arange(a), np.arange(b)) / n)
     x = _dft_last(ops.mul(x, _constant(turn, x)), sign)
     return ops.reshape_p(ops.swapaxes(x, -1, -2), (*lead, n))
@@ -122,8 +124,8 @@ def _factor(n: int) -> int:
 def _bluestein(x: Any, sign: int) -> Any:
     """A big prime size as a convolution of a power-of-two size.
 
-    Source: L. Bluestein, "A linear filtering approach to the computation of the discrete
-    Fourier transform", 1970.
+    Source: L. Bluestein, "A linear filtering approach to the computation of the
+    discrete Fourier transform", 1970.
     """
     n = x.shape[-1]
     m = 1 << (2 * n - 2).bit_length()
@@ -132,7 +134,9 @@ def _bluestein(x: Any, sign: int) -> Any:
     kernel = np.zeros(m, complex)
     kernel[:n] = chirp.conj()
     kernel[m - n + 1 :] = chirp[:0:-1].conj()
-    wide = ops.pad(ops.mul(x, _constant(chirp, x)), [(0, 0)] * (x.ndim - 1) + [(0, m - n)])
+    wide = ops.pad(
+        ops.mul(x, _constant(chirp, x)), [(0, 0)] * (x.ndim - 1) + [(0, m - n)]
+    )
     product = ops.mul(_dft_last(wide, -1), _constant(np.fft.fft(kernel) / m, x))
     y = ops.narrow(_dft_last(product, 1), x.ndim - 1, 0, n)
     return ops.mul(y, _constant(chirp, x))

@@ -60,7 +60,9 @@ gather_p = primitive(
 
 def _scatter_infer(x: Aval, idx: Aval, u: Aval, axis: int, mode: str) -> Any:
     if mode not in MODES:
-        raise ValueError(f"[scatter] expected a mode of {', '.join(MODES)}; got {mode!r}")
+        raise ValueError(
+            f"[scatter] expected a mode of {', '.join(MODES)}; got {mode!r}"
+        )
     same_dtype("scatter", x, u)
     if mode in ("add", "mul"):
         need("scatter", x, "int", "uint", "float", "complex")

@@ -1,9 +1,9 @@
 """``random_bits``: Philox4x32-10, a counter-based generator.
 
-The key is uint32[4]: seed low, seed high, stream low, stream high. Block b of a stream is
-the cipher of the counter (b low, b high, stream low, stream high) under the seed. Word i
-of 32 bits is word i mod 4 of block i div 4; of 64 bits, words 2 (i mod 2) (the low half)
-and the next of block i div 2.
+The key is uint32[4]: seed low, seed high, stream low, stream high. Block b of a stream
+is the cipher of the counter (b low, b high, stream low, stream high) under the seed.
+Element i of 32 bits is word i mod 4 of block i div 4; of 64 bits, words 2 (i mod 2)
+(the low half) and the next of block i div 2.
 
 Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """

@@ -119,7 +119,7 @@ def _sum_vjp(
 def _pick_vjp(
     x: Any, y: Any, ct: Any, window: Any, strides: Any, padding: Any, dilation: Any
 ) -> Any:
-    """To the first element of the window that equals the result; never to the border."""
+    """To the first element of the window that equals the result, never the border."""
     place = _places(x.shape, window, strides, padding, dilation)
     size, k = x.size, prod(window)
     idx = ops.tensor(np.maximum(place, 0), device=x.device)

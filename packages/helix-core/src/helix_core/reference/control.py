@@ -54,7 +54,12 @@ def _while_loop(
 
 
 def _cond(
-    dev: Any, pred: np.ndarray, *buffers: np.ndarray, true: Graph, false: Graph, out: Any = None
+    dev: Any,
+    pred: np.ndarray,
+    *buffers: np.ndarray,
+    true: Graph,
+    false: Graph,
+    out: Any = None,
 ) -> tuple[np.ndarray, ...]:
     return plan_for(true if pred else false, dev)(*buffers)
 

@@ -1,4 +1,4 @@
-"""NumPy lowering of random_bits: vectorised Philox, in pieces that stay in the cache."""
+"""NumPy lowering of random_bits: vectorised Philox, in pieces that fit the cache."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ Environment: ``HELIX_CACHE_DIR`` (the folder), ``HELIX_CACHE=0`` (no cache).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pickle
@@ -106,7 +107,7 @@ class _KernelCache:
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """The compiled overload, or None when it has to be compiled."""
         from numba.core.compiler import CompileResult
-        from numba.core.runtime import rtsys
+        from numba.core.runtime.nrt import rtsys
 
         # Loaded code needs numba's runtime symbols only; target_context.refresh(),
         # which numba calls here, imports its whole library: 0.4 s.
@@ -185,10 +186,8 @@ def _read(path: Path) -> bytes | None:
     if data[:head] != _MAGIC + _digest(path, payload):
         stats.rejected += 1
         return None
-    try:
+    with contextlib.suppress(OSError):  # a read-only cache is still a cache
         os.utime(path)
-    except OSError:
-        pass  # a read-only cache is still a cache
     return payload
 
 

@@ -28,6 +28,8 @@ from typing import Any, overload
 
 __all__ = ["Intrinsic", "Jitted", "device_function", "intrinsic", "kernel"]
 
+Function = Callable[..., Any]
+
 _build_lock = threading.RLock()
 _OPEN_MODULES = ("numpy", "math", "cmath", "numba")
 
@@ -48,8 +50,9 @@ class Jitted:
     """
 
     def __init__(
-        self, py_func: FunctionType, options: dict[str, Any], cached: bool
+        self, py_func: Function, options: dict[str, Any], cached: bool
     ) -> None:
+        assert isinstance(py_func, FunctionType)
         self.py_func = py_func
         self.options = options
         self.cached = cached
@@ -107,11 +110,15 @@ class Jitted:
 class Intrinsic:
     """A ``numba.extending.intrinsic`` whose definition waits until it is needed."""
 
-    def __init__(self, py_func: FunctionType) -> None:
+    def __init__(self, py_func: Function) -> None:
+        assert isinstance(py_func, FunctionType)
         self.py_func = py_func
         self.__name__ = py_func.__name__
         self.__doc__ = py_func.__doc__
         self._dispatcher: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        raise TypeError(f"[{self.__name__}] expected a call from inside a kernel")
 
     @property
     def dispatcher(self) -> Any:
@@ -126,12 +133,12 @@ class Intrinsic:
 
 
 @overload
-def kernel(py_func: FunctionType, /) -> Jitted: ...
+def kernel(py_func: Function, /) -> Jitted: ...
 @overload
-def kernel(**options: Any) -> Callable[[FunctionType], Jitted]: ...
+def kernel(**options: Any) -> Callable[[Function], Jitted]: ...
 def kernel(
-    py_func: FunctionType | None = None, /, **options: Any
-) -> Jitted | Callable[[FunctionType], Jitted]:
+    py_func: Function | None = None, /, **options: Any
+) -> Jitted | Callable[[Function], Jitted]:
     """Make ``k(lo, hi, *args)`` a lazily compiled range kernel.
 
     Parameters
@@ -147,19 +154,19 @@ def kernel(
     """
     options = {"nogil": True, "error_model": "numpy", **_plain(options)}
 
-    def decorate(function: FunctionType) -> Jitted:
+    def decorate(function: Function) -> Jitted:
         return Jitted(function, options, cached=True)
 
     return decorate if py_func is None else decorate(py_func)
 
 
 @overload
-def device_function(py_func: FunctionType, /) -> Jitted: ...
+def device_function(py_func: Function, /) -> Jitted: ...
 @overload
-def device_function(**options: Any) -> Callable[[FunctionType], Jitted]: ...
+def device_function(**options: Any) -> Callable[[Function], Jitted]: ...
 def device_function(
-    py_func: FunctionType | None = None, /, **options: Any
-) -> Jitted | Callable[[FunctionType], Jitted]:
+    py_func: Function | None = None, /, **options: Any
+) -> Jitted | Callable[[Function], Jitted]:
     """Make a helper that LLVM always inlines into the kernels that call it.
 
     Parameters
@@ -170,13 +177,13 @@ def device_function(
     """
     options = {"forceinline": True, "error_model": "numpy", **_plain(options)}
 
-    def decorate(function: FunctionType) -> Jitted:
+    def decorate(function: Function) -> Jitted:
         return Jitted(function, options, cached=False)
 
     return decorate if py_func is None else decorate(py_func)
 
 
-def intrinsic(py_func: FunctionType) -> Intrinsic:
+def intrinsic(py_func: Function) -> Intrinsic:
     """Make ``f(typingctx, *argument_types)`` a lazily defined numba intrinsic.
 
     The body imports what it needs of numba and llvmlite itself and returns

@@ -26,7 +26,9 @@ def _pooled(f: Any) -> Callable[..., Any]:
 
     def lowering(dev: Any, a: Any, b: Any, out: Any = None) -> Any:
         if out is None and (a.nbytes >= LARGE or b.nbytes >= LARGE):
-            shape = a.shape if a.shape == b.shape else np.broadcast_shapes(a.shape, b.shape)
+            shape = (
+                a.shape if a.shape == b.shape else np.broadcast_shapes(a.shape, b.shape)
+            )
             out = pool.empty(shape, a.dtype)
         r = f(a, b) if out is None else f(a, b, out=out)
         return r if r.__class__ is ndarray else np.asarray(r)
@@ -75,7 +77,9 @@ def _linear_scan(
     return linear_scan(a, b, h0, axis=axis, reverse=reverse)
 
 
-def _random_bits(dev: Any, key: Any, shape: Any, bits: int = 32, out: Any = None) -> Any:
+def _random_bits(
+    dev: Any, key: Any, shape: Any, bits: int = 32, out: Any = None
+) -> Any:
     if prod(shape) < 4096:
         return NUMPY["random_bits"](dev, key, shape=shape, bits=bits)
     from helix_hal.cpu.kernels.dropout import random_bits

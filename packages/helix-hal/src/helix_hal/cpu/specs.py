@@ -223,4 +223,6 @@ def _activation(op: str, kernel: str) -> None:
 def large(device: Any, *avals: Any, **attrs: Any) -> Any:
     """Enough elements that a compiled map is worth it."""
     ok = floats(device, *avals)
-    return "expected 4096 elements or more" if ok is True and avals[0].size < 4096 else ok
+    return (
+        "expected 4096 elements or more" if ok is True and avals[0].size < 4096 else ok
+    )

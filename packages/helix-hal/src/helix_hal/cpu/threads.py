@@ -7,25 +7,30 @@ from functools import lru_cache
 
 __all__ = ["available_cpus", "get_num_threads", "set_num_threads"]
 
+_QUOTA_FILE = "/sys/fs/cgroup/cpu.max"  # absent off Linux
 _num_threads: int | None = None
 
 
 @lru_cache(maxsize=1)
 def available_cpus() -> int:
-    """CPUs that this process may run on: affinity mask and container quota."""
-    if hasattr(os, "process_cpu_count"):
-        count = os.process_cpu_count() or 1
-    elif hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
+    """CPUs that this process may use: its affinity mask and its container's quota."""
+    count = _visible_cpus()
     return max(1, min(count, _container_quota() or count))
+
+
+def _visible_cpus() -> int:
+    """What libraries take for the number of CPUs: they know masks, not quotas."""
+    if hasattr(os, "process_cpu_count"):
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _container_quota() -> int | None:
     """Whole CPUs granted by the control group, rounded up; None without a limit."""
     try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+        with open(_QUOTA_FILE, encoding="ascii") as file:
             quota, period = file.read().split()
     except (OSError, ValueError):
         return None
@@ -33,17 +38,13 @@ def _container_quota() -> int | None:
 
 
 def get_num_threads() -> int:
-    """Threads that one kernel launch uses.
+    """Threads that one kernel launch uses; FFT calls pass it as ``workers``.
 
     The default is `HELIX_NUM_THREADS`, else every available CPU.
     """
-    global _num_threads
     if _num_threads is None:
         text = os.environ.get("HELIX_NUM_THREADS", "")
-        if text:
-            set_num_threads(_parse(text))
-        else:
-            _num_threads = available_cpus()
+        _set(_parse(text) if text else available_cpus())
     assert _num_threads is not None
     return _num_threads
 
@@ -61,23 +62,27 @@ def set_num_threads(n: int) -> None:
     ValueError
         If `n` is not a positive integer.
     """
-    global _num_threads
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(
             f"[set_num_threads] expected an integer of at least 1; got n={n!r}. "
             f"Hint: this process may use {available_cpus()} CPUs."
         )
-    from threadpoolctl import threadpool_limits
+    _set(n)
 
-    threadpool_limits(limits=n, user_api="blas")
+
+def _set(n: int) -> None:
+    global _num_threads
+    if n != (_num_threads or _visible_cpus()):
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(limits=n, user_api="blas")
     _num_threads = n
 
 
 def _parse(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
+    if not text.isdecimal() or int(text) < 1:
         raise ValueError(
-            f"[set_num_threads] expected HELIX_NUM_THREADS to be an integer; "
-            f"got {text!r}. Hint: unset it to use every available CPU."
-        ) from None
+            f"[set_num_threads] expected HELIX_NUM_THREADS to be a whole number of at "
+            f"least 1; got {text!r}. Hint: unset it to use every available CPU."
+        )
+    return int(text)

@@ -219,7 +219,7 @@ def _update(
 def _address(array: Array) -> int:
     """Where the first element lies; seven times faster than asking the array."""
     try:
-        return ctypes.addressof(ctypes.c_byte.from_buffer(array))
+        return ctypes.addressof(ctypes.c_byte.from_buffer(array.data))
     except (TypeError, ValueError):  # read-only, empty
         return int(array.__array_interface__["data"][0])
 

@@ -12,7 +12,6 @@ relative error, done for this file.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -303,9 +302,7 @@ def _kernels(
 
 
 _TABLE: dict[np.dtype[Any], dict[str, tuple[Jitted, Jitted]]] = {
-    np.dtype(np.float32): _kernels(
-        _formulas(F32, exp32, tanh32, erf32, _softplus32)
-    ),
+    np.dtype(np.float32): _kernels(_formulas(F32, exp32, tanh32, erf32, _softplus32)),
     np.dtype(np.float64): _kernels(
         _formulas(np.float64, exp64, _tanh64, _erf64, _softplus64)
     ),

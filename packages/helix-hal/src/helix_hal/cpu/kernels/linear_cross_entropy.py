@@ -1,9 +1,10 @@
 """Cross-entropy, and the fusion of a classifier with it that never holds all logits.
 
-For 2048 rows and 50,280 classes the logits are 412 MB, and a framework keeps about three
-such arrays. Here a few hundred rows at a time go through the matrix product, become
-their own gradient in place, and are folded into ``dx`` and ``dw`` at once: the forward
-pass returns the gradients of its scalar loss, and the backward pass only scales them.
+For 2048 rows and 50,280 classes the logits are 412 MB, and a framework keeps about
+three such arrays. Here a few hundred rows at a time go through the matrix product,
+become their own gradient in place, and are folded into ``dx`` and ``dw`` at once: the
+forward pass returns the gradients of its scalar loss, and the backward pass only scales
+them.
 
 The matrix products are NumPy's; the exponentials and sums are ours, one pass over a row
 while it is in cache.
@@ -66,7 +67,9 @@ def _losses(exp: Jitted, in_place: bool) -> Jitted:
     """Loss and log-sum-exp of each row; `in_place` turns logits into gradients too."""
 
     @kernel(fastmath=SUM)
-    def forward(lo, hi, logits, bias, labels, ignore_index, smoothing, scale, loss, lse):
+    def forward(
+        lo, hi, logits, bias, labels, ignore_index, smoothing, scale, loss, lse
+    ):
         classes = logits.shape[1]
         zero, one = logits.dtype.type(0), logits.dtype.type(1)
         for row in range(lo, hi):

@@ -1,0 +1,198 @@
+"""What hookimpls return: frozen records with the heavy thing behind a dotted path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+# the contract of each kind: same major, and a plugin's minor at most ours
+CONTRACTS: dict[str, tuple[int, int]] = dict.fromkeys(
+    "backends kernels layers models optimizers schedules losses gradients callbacks "
+    "loggers engines detectors decoders tensorizers generators verifiers sinks stores "
+    "studies commands".split(),
+    (1, 0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """Base of records.
+
+    Attributes
+    ----------
+    name : str
+        Public name within its kind.
+    factory : str
+        ``"pkg.mod:object"``, imported when somebody asks for it.
+    contract : (int, int)
+        The contract version of its kind that it was written for.
+    priority : int
+        The higher is preferred where several serve.
+    summary : str
+        One line for lists.
+    """
+
+    name: str
+    factory: str = ""
+    contract: tuple[int, int] = (1, 0)
+    priority: int = 0
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendSpec(Spec):
+    """A backend: ``factory()`` gives an object as in ``Backend``.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        Device kinds it serves: ``("cpu",)``, ``("vulkan", "metal")``.
+    probe : str or None
+        ``"pkg.mod:fn"``; ``fn()`` is True, or the reason why it cannot work here.
+    """
+
+    kinds: tuple[str, ...] = ()
+    probe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSpec:
+    """A kernel for ``op`` ("softmax", "softmax.fwd", "softmax.bwd") on a backend.
+
+    Attributes
+    ----------
+    op, backend : str
+        The op; the backend's name or a device kind.
+    forward : callable or str
+        ``forward(device, *buffers, **attrs) -> buffers``, or its dotted path.
+    supports : callable, str or None
+        ``supports(device, *avals, **attrs)`` is True, or the reason in words.
+    priority : int
+    contract : (int, int)
+    """
+
+    op: str
+    backend: str
+    forward: Callable[..., Any] | str
+    supports: Callable[..., Any] | str | None = None
+    priority: int = 0
+    contract: tuple[int, int] = (1, 0)
+    summary: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.op}@{self.backend}"
+
+    @property
+    def factory(self) -> str:
+        return self.forward if isinstance(self.forward, str) else ""
+
+
+class LayerSpec(Spec):
+    """A layer class: ``factory(...)``."""
+
+    __slots__ = ()
+
+
+class ModelSpec(Spec):
+    """A model: ``factory(config: dict) -> Module``."""
+
+    __slots__ = ()
+
+
+class OptimizerSpec(Spec):
+    """An optimizer class."""
+
+    __slots__ = ()
+
+
+class ScheduleSpec(Spec):
+    """A schedule: ``factory(...) -> callable(step) -> factor``."""
+
+    __slots__ = ()
+
+
+class LossSpec(Spec):
+    """A loss function."""
+
+    __slots__ = ()
+
+
+class CallbackSpec(Spec):
+    """A training callback: ``factory() -> Callback``."""
+
+    __slots__ = ()
+
+
+class LoggerSpec(Spec):
+    """A metrics logger: ``factory(run_dir) -> callable(row)``."""
+
+    __slots__ = ()
+
+
+class CommandSpec(Spec):
+    """A subcommand of ``helix``: ``factory`` names a click command."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceInfo:
+    """One device of a backend, as data.
+
+    Attributes
+    ----------
+    memory : int
+        Bytes; 0 where unknown.
+    dtypes, scalar_ops : tuple of str
+    limits : dict
+        Backend limits by name, such as ``max_workgroup``.
+    """
+
+    index: str
+    name: str
+    driver: str = ""
+    memory: int = 0
+    dtypes: tuple[str, ...] = ()
+    scalar_ops: tuple[str, ...] = ()
+    limits: dict[str, int] = field(default_factory=dict)
+    unified_memory: bool = False
+    sub_buffers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceProfile:
+    """What a device was measured to do; one cost model for choice and scheduling.
+
+    Attributes
+    ----------
+    flops : dict of str to float
+        FLOP/s by dtype.
+    bandwidth : float
+        Bytes/s of device memory.
+    launch : float
+        Seconds to start a kernel.
+    link_latency, link_bandwidth : float
+        Seconds, and bytes/s, to and from the host.
+    """
+
+    flops: dict[str, float]
+    bandwidth: float
+    launch: float
+    link_latency: float = 0.0
+    link_bandwidth: float = float("inf")
+
+
+SPECS: dict[str, type] = {
+    "backends": BackendSpec,
+    "kernels": KernelSpec,
+    "layers": LayerSpec,
+    "models": ModelSpec,
+    "optimizers": OptimizerSpec,
+    "schedules": ScheduleSpec,
+    "losses": LossSpec,
+    "callbacks": CallbackSpec,
+    "loggers": LoggerSpec,
+    "commands": CommandSpec,
+}

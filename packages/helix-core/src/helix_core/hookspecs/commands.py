@@ -1,0 +1,36 @@
+"""The hook behind the entry-point group ``helix.commands``."""
+
+from __future__ import annotations
+
+from ..contracts import CommandSpec
+from ..plugins._markers import hookspec
+
+
+@hookspec
+def helix_commands() -> list[CommandSpec]:
+    """Subcommands of ``helix``.
+
+    Called
+        Once per process and module, when a name of this kind is first asked for.
+    Results
+        Any number of records, with names that are unique within the kind. Order does
+        not matter. Records hold dotted paths: the module itself stays light.
+    Errors
+        An exception loses this module's records only: they become ``broken``, with one
+        warning that names the distribution.
+    Threading
+        Under the manager's lock; it must not ask the manager for plugins.
+    Since
+        0.1
+
+    Examples
+    --------
+    >>> from helix_core.contracts import CommandSpec
+    >>> from helix_core.plugins import hookimpl
+    >>> @hookimpl
+    ... def helix_commands():
+    ...     return [
+    ...         CommandSpec(name="mine", factory="my_pkg.cli:mine")
+    ...     ]
+    """
+    raise NotImplementedError

@@ -1,0 +1,36 @@
+"""The hook behind the entry-point group ``helix.kernels``."""
+
+from __future__ import annotations
+
+from ..contracts import KernelSpec
+from ..plugins._markers import hookspec
+
+
+@hookspec
+def helix_kernels() -> list[KernelSpec]:
+    """Kernels that replace the default body of a composite on a backend.
+
+    Called
+        Once per process and module, when a name of this kind is first asked for.
+    Results
+        Any number of records, with names that are unique within the kind. Order does
+        not matter. Records hold dotted paths: the module itself stays light.
+    Errors
+        An exception loses this module's records only: they become ``broken``, with one
+        warning that names the distribution.
+    Threading
+        Under the manager's lock; it must not ask the manager for plugins.
+    Since
+        0.1
+
+    Examples
+    --------
+    >>> from helix_core.contracts import KernelSpec
+    >>> from helix_core.plugins import hookimpl
+    >>> @hookimpl
+    ... def helix_kernels():
+    ...     return [
+    ...         KernelSpec(op="softmax", backend="cpu", forward="my_pkg.k:softmax")
+    ...     ]
+    """
+    raise NotImplementedError

@@ -1,0 +1,206 @@
+"""Differences between operating systems. Nothing else in the project names them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ._errors import HelixError
+
+WINDOWS = sys.platform == "win32"
+
+
+class LockedError(HelixError, RuntimeError):
+    """Another process holds the lock."""
+
+
+def cpu_count() -> int:
+    """CPUs that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def total_memory() -> int:
+    """Bytes of physical memory; 0 where it cannot be told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def peak_rss() -> int:
+    """Most memory this process ever had resident, in bytes; 0 where unknown."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def free_disk(path: str | os.PathLike[str]) -> int:
+    """Bytes that can still be written where ``path`` is."""
+    return shutil.disk_usage(path).free
+
+
+def cache_dir(*parts: str) -> Path:
+    """The user's cache directory for this project, private, made if it is missing.
+
+    ``HELIX_CACHE_DIR`` chooses another.
+    """
+    base = os.environ.get("HELIX_CACHE_DIR")
+    if base is None:
+        from platformdirs import user_cache_dir
+
+        base = user_cache_dir("helixml", appauthor=False)
+    path = Path(base).joinpath(*parts)
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+# ------------------------------------------------------------------- durable files
+def sync_file(fd: int) -> None:
+    """Push a file's data to the disk."""
+    os.fsync(fd)
+
+
+def sync_dir(path: str | os.PathLike[str]) -> None:
+    """Make a rename in this directory durable, where the system can."""
+    if WINDOWS:
+        return
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(fd)
+    except OSError as e:
+        if e.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file beside ``path``, which takes its name when the block succeeds.
+
+    If the block or the rename fails, ``path`` is as it was and the temporary is gone.
+    """
+    target = Path(path)
+    fd, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    os.close(fd)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as f:
+            sync_file(f.fileno())
+        os.replace(temporary, target)
+        sync_dir(target.parent)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+# ------------------------------------------------------------------------- locking
+@contextlib.contextmanager
+def process_lock(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold a lock file; the system frees it when the process ends, however it ends.
+
+    Raises
+    ------
+    LockedError
+        Naming the process that holds it.
+    """
+    path = Path(path)
+    f = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+    try:
+        if not _try_lock(f):
+            f.seek(0)
+            try:
+                who = json.loads(f.read() or "{}")
+            except ValueError:
+                who = {}
+            raise LockedError(
+                f"[lock] expected {str(path.parent)!r} to be free; process "
+                f"{who.get('pid', '?')} on {who.get('host', '?')} is using it. "
+                "Hint: wait, or stop that process"
+            )
+        f.seek(0)
+        f.truncate()
+        f.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        f.flush()
+        yield
+    finally:
+        f.close()
+
+
+def _try_lock(f: Any) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        try:  # a byte far behind the text, which others may still read
+            f.seek(1 << 20)
+            msvcrt.locking(f.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(f.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------- signals
+class Stop:
+    """``received``: the name of the first stop signal, or None."""
+
+    received: str | None = None
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """Catch SIGTERM and SIGINT as a flag; a second one acts as it always did.
+
+    In another thread than the main one nothing is caught.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    old: dict[int, Any] = {}
+
+    def handler(number: int, frame: Any) -> None:
+        stop.received = signal.Signals(number).name
+        for n, h in old.items():
+            signal.signal(n, h)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        old[number] = signal.signal(number, handler)
+    try:
+        yield stop
+    finally:
+        for n, h in old.items():
+            signal.signal(n, h)
+
+
+def on_fork_child(fn: Any) -> None:
+    """Call ``fn()`` in every forked child, where processes fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=fn)

@@ -1,0 +1,78 @@
+"""What the manager knows about one plugin, and the errors that it raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .._errors import HelixError
+
+STATES = (
+    "available",  # registered, its heavy part not yet imported
+    "loaded",
+    "disabled",  # switched off by the environment
+    "incompatible",  # another contract version, or unmet requirements
+    "broken",  # raised when imported, or in its hook
+    "conflict",  # another distribution has the same name
+    "unsupported",  # its probe says that it cannot work here
+)
+
+
+class PluginError(HelixError, RuntimeError):
+    """A plugin cannot be used."""
+
+
+class PluginUnavailable(PluginError):
+    """What was asked for is missing, broken, disabled or ambiguous."""
+
+
+class HelixPluginWarning(UserWarning):
+    """A plugin was left out; everything else works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One plugin, or one entry point that yielded none.
+
+    Attributes
+    ----------
+    kind, name : str
+    state : str
+        One of ``STATES``.
+    distribution, version : str
+        Where it comes from.
+    entry : str
+        The entry point, ``name = value``.
+    spec : object or None
+        What its hook returned.
+    reason, traceback : str
+        Why it is not usable.
+    """
+
+    kind: str
+    name: str
+    state: str
+    distribution: str
+    version: str
+    entry: str
+    spec: Any = None
+    reason: str = ""
+    traceback: str = ""
+
+    @property
+    def usable(self) -> bool:
+        return self.state in ("available", "loaded")
+
+    def but(self, **changes: Any) -> Record:
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        out = {
+            k: getattr(self, k)
+            for k in (
+                "kind name state distribution version entry reason traceback".split()
+            )
+        }
+        out["summary"] = getattr(self.spec, "summary", "")
+        return out

@@ -52,7 +52,7 @@ def test_permutations_are_uniform():
 
 
 def test_integers_are_uniform():
-    x = hx.random_integers(-3, 10, (65_000,), generator=hx.Generator(4))
+    x = hx.random_integers((65_000,), -3, 10, generator=hx.Generator(4))
     values, counts = np.unique(np.asarray(x), return_counts=True)
     assert values.tolist() == list(range(-3, 10))
     assert stats.chisquare(counts).pvalue > 1e-3

@@ -124,23 +124,44 @@ def test_arguments_are_released_when_the_launch_returns(two_threads):
     assert gone() is None
 
 
-def test_an_interrupt_waits_for_the_workers(two_threads):
-    finished = []
+@pytest.mark.skipif(os.name != "posix", reason="sends itself POSIX signals")
+@pytest.mark.parametrize("sender", ["caller", "worker"])
+def test_an_interrupt_waits_for_the_worker(two_threads, sender):
+    started, finished = threading.Event(), []
     main = threading.get_ident()
 
     def body(lo, hi):
         if threading.get_ident() == main:
-            signal.raise_signal(signal.SIGINT)
+            assert started.wait(10)
+            if sender == "caller":
+                signal.raise_signal(signal.SIGINT)
         else:
-            time.sleep(0.2)
+            started.set()
+            time.sleep(0.1)  # by now the caller waits for this thread
+            if sender == "worker":
+                os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
             finished.append(lo)
 
     with pytest.raises(KeyboardInterrupt):
         launch(Recorder(body), 2)
-    assert len(finished) == 1 or not finished
+    assert len(finished) == 1
     hits = np.zeros(10, np.int64)
     launch(count, 10, hits)
     assert (hits == 1).all()
+
+
+def test_a_launch_below_the_grain_stays_in_the_calling_thread(two_threads):
+    seen = []
+    body = Recorder(lambda lo, hi: seen.append((threading.get_ident(), lo, hi)))
+    launch(body, 15, grain=8)
+    assert seen == [(threading.get_ident(), 0, 15)]
+
+
+def test_no_piece_is_smaller_than_the_grain(two_threads):
+    seen = []
+    launch(Recorder(lambda lo, hi: seen.append((lo, hi))), 100, grain=30)
+    assert sorted(seen) == [(0, 33), (33, 66), (66, 100)]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")

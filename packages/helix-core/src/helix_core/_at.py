@@ -115,7 +115,7 @@ def _write(x: Tensor, key: tuple[Any, ...], value: Any, mode: str) -> Tensor:
         return _ops().where(mask, new, x)  # type: ignore[no-any-return]
     k = parse_key(x, key)
     block = k.block or ()
-    shape = []
+    shape: list[int] = []
     for axis in k.layout:
         if axis == "block":
             shape += block

@@ -213,10 +213,10 @@ def ifftshift(x: Any, axes: Any = None) -> Tensor:
 
 
 def _shifted(x: Any, axes: Any, by: Any) -> Tensor:
-    x = as_tensor(operand(x))
+    y = as_tensor(operand(x))
     if axes is None:
-        axes = range(x.ndim)
+        axes = range(y.ndim)
     axes = (axes,) if isinstance(axes, int) else tuple(axes)
-    for a in normal_axes("fftshift", axes, x.ndim):
-        x = roll(x, by(x.shape[a]), a)
-    return x
+    for a in normal_axes("fftshift", axes, y.ndim):
+        y = roll(y, by(y.shape[a]), a)
+    return y

@@ -15,9 +15,10 @@ import numpy as np
 
 from . import _dtypes as dt
 from ._cell import Cell
-from ._create import as_tensor, tensor
+from ._create import tensor
 from ._errors import DTypeError, HelixError, ShapeError, TraceError
 from ._shape import broadcast_p
+from ._state import STATE
 from ._tensor import Tensor
 
 
@@ -43,20 +44,19 @@ class Key:
 
 
 def index_array(item: Any) -> Any:
-    """An index array on the host or a tensor; ``bool`` stays bool."""
+    """An index array on the host, or a tensor; ``bool`` stays bool."""
     if isinstance(item, Cell):
         item = item.value
+    if isinstance(item, (list, tuple)) and _has_tensor(item):
+        item = tensor(item)
     if isinstance(item, Tensor):
-        kind = item.dtype.category
-    else:
-        if isinstance(item, (list, tuple)) and _has_tensor(item):
-            return index_array(tensor(item))
-        host = np.asarray(item)
-        if host.size == 0 and not isinstance(item, np.ndarray):
-            host = host.astype(np.int32)  # [] is an empty index
-        item = host
-        kind = {"b": "bool", "i": "int", "u": "uint"}.get(host.dtype.kind, "other")
-    if kind not in ("bool", "int", "uint"):
+        if type(item.buffer) is np.ndarray and STATE.get().trace is None:
+            item = item.buffer  # in host memory: no need to ask the device
+    elif not isinstance(item, np.ndarray):
+        item = np.asarray(item)
+        item = item if item.size else item.astype(np.int32)  # [] is an empty index
+    dtype = item.aval.dtype.dtype if isinstance(item, Tensor) else item.dtype
+    if dtype.kind not in "biu":
         raise DTypeError(
             f"[index] expected ints, slices, None, ..., or tensors of integers or "
             f"bools; got {getattr(item, 'aval', item)!r}"
@@ -197,15 +197,17 @@ def _broadcast(shapes: list[Any]) -> tuple[int, ...]:
 def wrap(a: Any, n: int, device: Any) -> Any:
     """Negative positions count from the end; int32 or int64."""
     if not isinstance(a, Tensor):
-        if a.dtype.kind == "u" and a.dtype.itemsize == 8:
-            a = np.minimum(a, np.uint64(2**63 - 1))
-        a = a.astype(np.int64)
-        a = np.where(a < 0, np.maximum(a + n, -1), np.minimum(a, n))
-        return a if n >= 2**31 else a.astype(np.int32)
-    from ._ops import add, cast, lt, where
+        if a.dtype.itemsize > 4 or a.dtype == np.uint32:  # may not fit the result
+            low = 0 if a.dtype.kind == "u" else -n - 1
+            a = np.clip(a, low, min(n, np.iinfo(a.dtype).max))
+        a = a.astype(np.int64 if n >= 2**31 else np.int32)
+        return np.where(a < 0, a + n, a) if a.min(initial=0) < 0 else a
+    from ._ops import add, cast, lt, minimum, where
 
     if a.dtype.category == "uint":
-        return cast(a, dt.int32 if a.dtype.itemsize < 4 else dt.int64)
+        if a.dtype.itemsize >= 4:
+            a = minimum(a, n)
+        return cast(a, dt.int32 if n < 2**31 else dt.int64)
     if a.dtype not in (dt.int32, dt.int64):
         a = cast(a, dt.int32)
     if n >= 2**31:
@@ -224,29 +226,44 @@ def linear_index(
 
     With ``clamp`` each position is clamped; else one outside its axis makes it -1.
     """
+    width = dt.int32 if prod(sizes) < 2**31 else dt.int64
+    if len(arrays) == 1:
+        a = arrays[0]
+        if not isinstance(a, Tensor):
+            a = tensor(a, device=device)
+        return broadcast_p(a, block)
+    if any(isinstance(a, Tensor) for a in arrays):
+        return _traced_index(arrays, sizes, block, device, clamp, width)
+    flat = np.zeros(block, np.int64)
+    bad = np.zeros(block, bool)
+    for a, n in zip(arrays, sizes, strict=True):
+        if clamp:
+            a = np.clip(a, 0, max(n - 1, 0))
+        bad = bad | (a < 0) | (a >= n)
+        flat = flat * n + a
+    if not clamp:
+        flat = np.where(bad, -1, flat)
+    return tensor(flat.astype(width.dtype), device=device)
+
+
+def _traced_index(
+    arrays: list[Any],
+    sizes: Sequence[int],
+    block: tuple[int, ...],
+    device: Any,
+    clamp: bool,
+    width: Any,
+) -> Tensor:
     from . import _ops as ops
 
-    width = dt.int32 if prod(sizes) < 2**31 else dt.int64
-    if all(not isinstance(a, Tensor) for a in arrays):
-        flat = np.zeros(block, np.int64)
-        bad = np.zeros(block, bool)
-        for a, n in zip(arrays, sizes, strict=True):
-            bad = bad | (a < 0) | (a >= n)
-            flat = flat * n + (np.clip(a, 0, max(n - 1, 0)) if clamp else a)
-        if len(arrays) > 1 and not clamp:
-            flat = np.where(bad, -1, flat)
-        return tensor(np.broadcast_to(flat, block).astype(width.dtype), device=device)
     out: Any = None
     good: Any = None
     for a, n in zip(arrays, sizes, strict=True):
-        t = ops.cast(
-            as_tensor(a, device=None if isinstance(a, Tensor) else device), width
-        )
-        if len(arrays) > 1:
-            if not clamp:
-                ok = ops.logical_and(ops.le(0, t), ops.lt(t, n))
-                good = ok if good is None else ops.logical_and(good, ok)
-            t = ops.clip(t, 0, max(n - 1, 0))
+        t = ops.cast(a if isinstance(a, Tensor) else tensor(a, device=device), width)
+        if not clamp:
+            ok = ops.logical_and(ops.le(0, t), ops.lt(t, n))
+            good = ok if good is None else ops.logical_and(good, ok)
+        t = ops.clip(t, 0, max(n - 1, 0))
         out = t if out is None else ops.add(ops.mul(out, n), t)
     if good is not None:
         out = ops.where(good, out, -1)

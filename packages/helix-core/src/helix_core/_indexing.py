@@ -11,10 +11,14 @@ from ._index_key import IndexOutOfRange as IndexOutOfRange
 from ._index_key import Key, linear_index, parse_key
 from ._primitive import bind
 from ._primitives.index import gather_p
-from ._shape import flip_p, permute_p, reshape_p, slice_p
+from ._primitives.movement import slice_p
+from ._shape import flip_p, permute_p, reshape_p
 from ._take import take as take
 from ._take import take_along_axis as take_along_axis
 from ._tensor import Tensor
+
+_WHOLE = ("int", "uint")
+_PLANS: dict[Any, Any] = {}  # (shape, basic key) -> how to cut and reshape
 
 
 def getitem(x: Any, key: Any) -> Tensor:
@@ -28,18 +32,58 @@ def getitem(x: Any, key: Any) -> Tensor:
         For a mask without a value: the shape of the result would depend on it.
     """
     x = x.value if isinstance(x, Cell) else x
-    k = parse_key(x, key)
-    y = _sliced(x, k.items)
-    if k.block is not None:
-        return _gathered(y, k)
-    kept = [n for n, i in zip(y.shape, k.items, strict=True) if type(i) is not int]
-    return _shaped(y, kept, k)
+    basic = _basic(key)
+    if basic is None:
+        if type(key) is Tensor and x.aval.shape and key.aval.dtype.category in _WHOLE:
+            return take(x, key, 0)
+        k = parse_key(x, key)
+        y = _sliced(x, _cuts(x.aval.shape, k.items))
+        if k.block is not None:
+            return _gathered(y, k)
+        return reshape_p(
+            y, _basic_shape(k)
+        )  # ints that were arrays or scalars of NumPy
+    plan = _PLANS.get((x.aval.shape, basic))
+    if plan is None:
+        k = parse_key(x, key)
+        plan = _cuts(x.aval.shape, k.items), _basic_shape(k)
+        if len(_PLANS) > 20_000:  # a program that walks over every int
+            _PLANS.clear()
+        _PLANS[x.aval.shape, basic] = plan
+    y = _sliced(x, plan[0])
+    return y if y.aval.shape == plan[1] else reshape_p(y, plan[1])
 
 
-def _sliced(x: Tensor, items: list[Any]) -> Tensor:
-    """Every range and int applied; ints leave an axis of size 1."""
+def _basic(key: Any) -> Any:
+    """A hashable form of a key of plain ints, slices, None and ``...``; else None."""
+    if type(key) is int:
+        return key
+    out: list[Any] = []
+    for p in key if type(key) is tuple else (key,):
+        if type(p) is slice:
+            ends = (p.start, p.stop, p.step)
+            for e in ends:
+                if e is not None and type(e) is not int:
+                    return None
+            out.append(ends)
+        elif type(p) is int or p is None or p is Ellipsis:
+            out.append(p)
+        else:
+            return None
+    return tuple(out)
+
+
+def _basic_shape(k: Key) -> tuple[int, ...]:
+    return tuple([1 if a is None else len(k.items[a]) for a in k.layout])
+
+
+def _cuts(shape: tuple[int, ...], items: list[Any]) -> Any:
+    """``(start, stop, step, flips)`` for ranges and ints; None where all is kept.
+
+    Ints leave an axis of size 1, arrays the whole axis.
+    """
     start, stop, step, flips = [], [], [], []
-    for axis, (n, item) in enumerate(zip(x.shape, items, strict=True)):
+    for axis, (n, item) in enumerate(zip(shape, items, strict=True)):
         i, j, k = 0, n, 1
         if type(item) is int:
             i, j = item, item + 1
@@ -54,9 +98,16 @@ def _sliced(x: Tensor, items: list[Any]) -> Tensor:
         start.append(i)
         stop.append(j)
         step.append(k)
-    if stop != list(x.shape) or any(start) or any(k != 1 for k in step):
-        x = slice_p(x, start, stop, step)
-    return flip_p(x, tuple(flips)) if flips else x
+    whole = stop == list(shape) and not any(start) and all(k == 1 for k in step)
+    cut = None if whole else (tuple(start), tuple(stop), tuple(step))
+    return cut, tuple(flips)
+
+
+def _sliced(x: Tensor, cuts: Any) -> Tensor:
+    cut, flips = cuts
+    if cut is not None:
+        x = bind(slice_p, x, start=cut[0], stop=cut[1], step=cut[2])
+    return flip_p(x, flips) if flips else x
 
 
 def _shaped(y: Tensor, rest: list[int], k: Key) -> Tensor:

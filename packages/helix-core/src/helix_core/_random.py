@@ -124,7 +124,8 @@ def _advance(key: Tensor) -> Tensor:
     one = ops.ones((1,), dt.uint32, key.device)
     y = ops.add_p(key, pad_p(one, zero, ((2, 1, 0),)))
     carry = ops.cast(ops.eq(narrow(y, 0, 2, 3), 0), dt.uint32)
-    return ops.add_p(y, pad_p(carry, zero, ((3, 0, 0),)))
+    out: Tensor = ops.add_p(y, pad_p(carry, zero, ((3, 0, 0),)))
+    return out
 
 
 _LOCK = threading.Lock()
@@ -176,7 +177,8 @@ def _unit(key: Tensor, shape: tuple[int, ...], dtype: dt.DType) -> Tensor:
     """Multiples of 2^-digits in [0, 1)."""
     bits, digits = (64 if dtype is dt.float64 else 32), _DIGITS[dtype]
     whole = ops.right_shift(_bits(key, shape, bits), bits - digits)
-    return ops.mul(ops.cast(whole, dtype), 2.0**-digits)
+    u: Tensor = ops.mul(ops.cast(whole, dtype), 2.0**-digits)
+    return u
 
 
 def random_uniform(
@@ -281,7 +283,8 @@ def _ratio(r: Tensor, top: Any, bottom: Any) -> Tensor:
             y = ops.add(ops.mul(y, r), k)
         return y
 
-    return ops.div_p(horner(top), horner(bottom))
+    out: Tensor = ops.div_p(horner(top), horner(bottom))
+    return out
 
 
 @composite("random_normal")
@@ -355,9 +358,9 @@ def random_exponential(
 
 
 def random_integers(
+    shape: Any,
     low: int,
     high: int,
-    shape: Any,
     dtype: Any = dt.int32,
     device: Any = None,
     generator: Generator | None = None,
@@ -399,8 +402,8 @@ def random_bernoulli(
     if not _is_tensor(p):
         if not 0.0 <= p <= 1.0:
             raise ValueError(f"[random_bernoulli] expected 0 <= p <= 1; got {p}")
-        return ops.lt(u, float(p))
-    hit = ops.lt(u, ops.cast(p, dt.float32))
+        p = float(p)
+    hit: Tensor = ops.lt(u, ops.cast(p, dt.float32) if _is_tensor(p) else p)
     if hit.shape != u.shape:
         raise ShapeError(
             f"[random_bernoulli] expected p that broadcasts to {u.shape}; got a result "

@@ -108,7 +108,7 @@ def searchsorted(a: Any, values: Any, side: str = "left") -> Tensor:
 
 def _before(a: Tensor, v: Tensor, side: str) -> Tensor:
     """a < v (left) or a <= v (right), where NaN is the largest value."""
-    less = ops.lt(a, v) if side == "left" else ops.le(a, v)
+    less: Tensor = ops.lt(a, v) if side == "left" else ops.le(a, v)
     if not a.dtype.inexact:
         return less
     last = ops.isnan(v)

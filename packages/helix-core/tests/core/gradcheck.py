@@ -19,7 +19,7 @@ def _draw(rng, like):
 
 
 def check_grads(fn, *arrays, order=1, eps=1e-5, rtol=1e-6, atol=1e-7, seed=0):
-    """Compare every vjp up to ``order`` with finite differences along random directions.
+    """Compare vjps up to ``order`` with finite differences along random directions.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def check_grads(fn, *arrays, order=1, eps=1e-5, rtol=1e-6, atol=1e-7, seed=0):
 
     Notes
     -----
-    A pullback maps ct to g with Re sum(ct dy) = Re sum(g dx): no conjugation, as in JAX.
+    A pullback maps ct to g with Re sum(ct dy) = Re sum(g dx), without conjugation.
     """
     rng = np.random.default_rng(seed)
     arrays = [np.asarray(a) for a in arrays]

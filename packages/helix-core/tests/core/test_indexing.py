@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 X = np.arange(120.0).reshape(2, 3, 4, 5)
-I = np.array([0, 1, 0, 1])
+I = np.array([0, 1, 0, 1])  # noqa: E741
 COLUMN = np.array([[1], [0]])
 MASK = np.arange(12).reshape(3, 4) % 3 == 0
 

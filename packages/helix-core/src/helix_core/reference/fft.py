@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Any] = {
     "fft": np.fft.fftn,
     "ifft": np.fft.ifftn,
     "rfft": np.fft.rfftn,

@@ -22,7 +22,9 @@ def _sort(
     out: Any = None,
 ) -> tuple[np.ndarray, ...]:
     # reversed before and after, a stable ascending sort is a stable descending one
-    turn = (lambda a: np.flip(a, axis)) if descending else (lambda a: a)
+    def turn(a: np.ndarray) -> np.ndarray:
+        return np.flip(a, axis) if descending else a
+
     xs = [turn(a) for a in operands]
     if num_keys == 1:
         order = np.argsort(_key(xs[0]), axis=axis, kind="stable")

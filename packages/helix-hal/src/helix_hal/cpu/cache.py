@@ -28,6 +28,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helix_core import platform
+
 if TYPE_CHECKING:
     from helix_hal.cpu.jit import Jitted
 
@@ -63,13 +65,14 @@ stats = CacheStats()
 
 
 def cache_dir() -> Path:
-    """The folder of compiled kernels, which need not exist yet."""
-    chosen = os.environ.get("HELIX_CACHE_DIR")
-    if chosen:
-        return Path(chosen) / "kernels"
-    import platformdirs
+    """The folder of compiled kernels, made if it is missing.
 
-    return Path(platformdirs.user_cache_dir("helix", appauthor=False)) / "kernels"
+    Raises
+    ------
+    OSError
+        Where it cannot be made.
+    """
+    return platform.cache_dir("kernels")
 
 
 def clear() -> int:
@@ -82,16 +85,22 @@ def clear() -> int:
 
 def attach(dispatcher: Any, source: Jitted) -> None:
     """Make `dispatcher` load its overloads from disk and save them there."""
-    if os.environ.get("HELIX_CACHE", "1") != "0":
-        dispatcher._cache = _KernelCache(source)
+    if os.environ.get("HELIX_CACHE", "1") == "0":
+        return
+    try:
+        folder = cache_dir()
+    except OSError as error:
+        _warn_unusable(str(error))
+        return
+    dispatcher._cache = _KernelCache(source, folder)
 
 
 class _KernelCache:
     """What numba's dispatcher asks of ``dispatcher._cache``, for one kernel."""
 
-    def __init__(self, source: Jitted) -> None:
+    def __init__(self, source: Jitted, folder: Path) -> None:
         self.source = source
-        self.folder = cache_dir()
+        self.folder = folder
 
     @property
     def cache_path(self) -> str:
@@ -136,7 +145,7 @@ class _KernelCache:
         try:
             _write(path, dumps(result._reduce()))
         except OSError as error:
-            _warn_unusable(str(self.folder), str(error))
+            _warn_unusable(str(error))
             return
         stats.stored += 1
         _evict(self.folder)
@@ -193,9 +202,9 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, payload: bytes) -> None:
     """Write beside and rename, so that a reader sees all of an entry or none."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.mkdir(exist_ok=True, mode=0o700)
     if not _is_private(path.parent):
-        raise PermissionError("others may write to it, or it is not ours")
+        raise PermissionError(f"{path.parent}, which another user owns")
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
@@ -262,10 +271,10 @@ def _unlink(path: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _warn_unusable(folder: str, reason: str) -> None:
+def _warn_unusable(reason: str) -> None:
     warnings.warn(
-        f"[kernel cache] expected a private, writable folder; got {folder}: {reason}. "
-        f"Kernels are compiled again in every process. Hint: set HELIX_CACHE_DIR.",
+        f"[kernel cache] expected a private, writable folder; got {reason}. Kernels "
+        f"are compiled again in every process. Hint: set HELIX_CACHE_DIR.",
         RuntimeWarning,
         stacklevel=2,
     )

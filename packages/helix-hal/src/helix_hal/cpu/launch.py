@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import os
 import threading
 from collections import deque
 from typing import Any
+
+from helix_core.platform import on_fork_child
 
 from helix_hal.cpu.jit import Jitted
 from helix_hal.cpu.threads import get_num_threads
@@ -202,5 +203,4 @@ def _after_fork() -> None:
 
 
 atexit.register(_close)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+on_fork_child(_after_fork)

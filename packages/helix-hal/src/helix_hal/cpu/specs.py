@@ -226,3 +226,82 @@ def large(device: Any, *avals: Any, **attrs: Any) -> Any:
     return (
         "expected 4096 elements or more" if ok is True and avals[0].size < 4096 else ok
     )
+
+
+for _name, _kernel in {
+    "sigmoid": "sigmoid",
+    "silu": "silu",
+    "softplus": "softplus",
+    "gelu": "gelu",
+    "gelu_tanh": "gelu_tanh",
+}.items():
+    _activation(_name, _kernel)
+
+
+# ----------------------------------------------------------- convolution and scan
+def _conv_inputs(rest: Any, bias: bool, state: bool) -> tuple[Any, Any]:
+    it = iter(rest)
+    b = next(it) if bias else None
+    return b, next(it) if state else None
+
+
+@serves("causal_conv1d", single)
+@serves("causal_conv1d.fwd", single)
+def _conv(
+    dev: Any, x: Any, w: Any, *rest: Any, bias: bool, state: bool, silu: bool
+) -> Any:
+    from helix_hal.cpu.kernels.causal_conv1d import causal_conv1d_forward
+
+    b, s = _conv_inputs(rest, bias, state)
+    return causal_conv1d_forward(x, w, b, s, silu=silu)
+
+
+@serves("causal_conv1d.bwd", single)
+def _conv_bwd(
+    dev: Any, x: Any, w: Any, *rest: Any, bias: bool, state: bool, silu: bool
+) -> Any:
+    from helix_hal.cpu.kernels.causal_conv1d import causal_conv1d_backward
+
+    *rest, dy, dlast = rest
+    b, s = _conv_inputs(rest, bias, state)
+    dx, dw, db, ds = causal_conv1d_backward(x, w, b, s, dy, dlast, silu=silu)
+    return dx, dw, *((db,) if bias else ()), *((ds,) if state else ())
+
+
+_OPTIONAL = ("D", "z", "dt_bias", "h0")
+
+
+def _scan_inputs(rest: Any, flags: dict[str, Any]) -> dict[str, Any]:
+    it = iter(rest)
+    return {k: next(it) if flags[k] else None for k in _OPTIONAL}
+
+
+@serves("selective_scan.fwd", single)
+def _scan(
+    dev: Any, u: Any, dt: Any, A: Any, B: Any, C: Any, *rest: Any, **flags: Any
+) -> Any:
+    from helix_hal.cpu.kernels.selective_scan import selective_scan_forward
+
+    o = _scan_inputs(rest, flags)
+    return selective_scan_forward(u, dt, A, B, C, **o, soft=flags["softplus"])
+
+
+@serves("selective_scan", single)
+def _scan_plain(dev: Any, *xs: Any, **flags: Any) -> Any:
+    return _scan(dev, *xs, **flags)[:2]
+
+
+@serves("selective_scan.bwd", single)
+def _scan_bwd(
+    dev: Any, u: Any, dt: Any, A: Any, B: Any, C: Any, *rest: Any, **flags: Any
+) -> Any:
+    from helix_hal.cpu.kernels.selective_scan import selective_scan_backward
+
+    *rest, ends, dy, dlast = rest
+    o = _scan_inputs(rest, flags)
+    del o["h0"]
+    g = selective_scan_backward(
+        u, dt, A, B, C, **o, ends=ends, dy=dy, dlast=dlast, soft=flags["softplus"]
+    )
+    names = ["u", "dt", "A", "B", "C", *(k for k in _OPTIONAL if flags[k])]
+    return tuple([g[k] for k in names])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
+from helix_core.platform import cpu_count
+
 __all__ = ["available_cpus", "get_num_threads", "set_num_threads"]
 
 _QUOTA_FILE = "/sys/fs/cgroup/cpu.max"  # absent off Linux
@@ -14,17 +16,8 @@ _num_threads: int | None = None
 @lru_cache(maxsize=1)
 def available_cpus() -> int:
     """CPUs that this process may use: its affinity mask and its container's quota."""
-    count = _visible_cpus()
+    count = cpu_count()
     return max(1, min(count, _container_quota() or count))
-
-
-def _visible_cpus() -> int:
-    """What libraries take for the number of CPUs: they know masks, not quotas."""
-    if hasattr(os, "process_cpu_count"):
-        return os.process_cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _container_quota() -> int | None:
@@ -72,7 +65,7 @@ def set_num_threads(n: int) -> None:
 
 def _set(n: int) -> None:
     global _num_threads
-    if n != (_num_threads or _visible_cpus()):
+    if n != (_num_threads or cpu_count()):  # libraries know masks, not quotas
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(limits=n, user_api="blas")

@@ -220,6 +220,23 @@ from ._composites import (
     selective_scan as selective_scan,
     softmax as softmax,
 )
+from .activations import (
+    elu as elu,
+    gelu as gelu,
+    glu as glu,
+    hard_sigmoid as hard_sigmoid,
+    hard_swish as hard_swish,
+    hard_tanh as hard_tanh,
+    leaky_relu as leaky_relu,
+    mish as mish,
+    relu as relu,
+    relu6 as relu6,
+    sigmoid as sigmoid,
+    silu as silu,
+    softplus as softplus,
+)
+from . import activations as activations, losses as losses, schedules as schedules
+from . import files as files, init as init, optim as optim
 from ._methods import attach as _attach
 
 _attach()

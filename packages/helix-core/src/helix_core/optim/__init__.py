@@ -1,0 +1,11 @@
+"""Optimizers: a pure pair ``init`` and ``update``, and a thin ``step`` around them."""
+
+from ._adam import Adam as Adam
+from ._adam import AdamW as AdamW
+from ._base import Group as Group
+from ._base import Optimizer as Optimizer
+from ._base import groups as groups
+from ._clip import clip_grad_norm as clip_grad_norm
+from ._clip import clip_grad_value as clip_grad_value
+from ._rmsprop import RMSprop as RMSprop
+from ._sgd import SGD as SGD

@@ -19,7 +19,9 @@ def test_linear_forward_and_backward():
     assert linear.weight.grad.shape == linear.weight.shape
     want = 2 * (y.numpy().T @ x.numpy()) / y.size
     got = linear.weight.grad.numpy()
-    np.testing.assert_allclose(got if got.shape == want.shape else got.T, want, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        got if got.shape == want.shape else got.T, want, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_random_uniform_is_in_its_range():

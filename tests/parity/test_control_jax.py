@@ -69,10 +69,10 @@ def test_second_and_third_derivatives_of_scan():
 
 def test_hessian_vector_product_through_weights():
     v = RNG.normal(size=W.shape)
-    g = lambda w: (  # noqa: E731
+    g = lambda w: (
         hx.grad(lambda w: ours(w, hx.tensor(H), hx.tensor(XS))[1].sum())(w) * v
     ).sum()
-    j = lambda w: (jax.grad(lambda w: theirs(w, H, XS)[1].sum())(w) * v).sum()  # noqa: E731
+    j = lambda w: (jax.grad(lambda w: theirs(w, H, XS)[1].sum())(w) * v).sum()
     got, want = hx.grad(g)(hx.tensor(W)), jax.grad(j)(jnp.asarray(W))
     np.testing.assert_allclose(np.asarray(got), want, rtol=1e-8, atol=1e-10)
 
@@ -85,7 +85,7 @@ def test_scan_check_vjp():
 
     def run_vjp(*a):
         y, pull = hx.vjp(ours, *[hx.tensor(np.asarray(v)) for v in a])
-        back = lambda cts: tuple(  # noqa: E731
+        back = lambda cts: tuple(
             np.asarray(g) for g in pull(tuple(hx.tensor(np.asarray(c)) for c in cts))
         )
         return tuple(np.asarray(t) for t in y), back
@@ -113,7 +113,7 @@ def test_cond(x):
 
 
 def test_while_loop():
-    body = lambda s: (s[0] * 1.5, s[1] + 1)  # noqa: E731
+    body = lambda s: (s[0] * 1.5, s[1] + 1)
     got = hx.while_loop(lambda s: s[0] < 100.0, body, (hx.tensor(1.0), hx.tensor(0)))
     want = jax.lax.while_loop(lambda s: s[0] < 100.0, body, (jnp.float32(1.0), 0))
     assert [t.item() for t in got] == [v.item() for v in want]

@@ -83,14 +83,14 @@ def test_conv_is_jaxs(c):
 @pytest.mark.parametrize("c", CASES[1:5:3])
 def test_conv_check_vjp(c):
     x, w, a = make(c)
-    f = lambda x, w: hx.conv(x, w, **a)  # noqa: E731
+    f = lambda x, w: hx.conv(x, w, **a)
 
     def run(*v):
         return np.asarray(f(*[hx.tensor(np.asarray(t)) for t in v]))
 
     def run_vjp(*v):
         y, pull = hx.vjp(f, *[hx.tensor(np.asarray(t)) for t in v])
-        back = lambda ct: tuple(np.asarray(g) for g in pull(hx.tensor(np.asarray(ct))))  # noqa: E731
+        back = lambda ct: tuple(np.asarray(g) for g in pull(hx.tensor(np.asarray(ct))))
         return np.asarray(y), back
 
     check_vjp(run, run_vjp, (x, w))
@@ -108,7 +108,7 @@ def test_conv_is_torchs(n, groups, stride, padding, dilation):
     want = conv(tx, tw, None, stride, padding, dilation, groups)
     ct = RNG.normal(size=want.shape)
     want.backward(torch.tensor(ct))
-    f = lambda x, w: hx.conv(x, w, stride, padding, 1, dilation, groups)  # noqa: E731
+    f = lambda x, w: hx.conv(x, w, stride, padding, 1, dilation, groups)
     y, pull = hx.vjp(f, hx.tensor(x), hx.tensor(w))
     np.testing.assert_allclose(
         np.asarray(y), want.detach().numpy(), rtol=1e-9, atol=1e-11
@@ -143,10 +143,10 @@ def test_reduce_window_is_jaxs(kind, pool):
     combine = {"sum": jax.lax.add, "max": jax.lax.max, "min": jax.lax.min}[kind]
     start = {"sum": 0.0, "max": -jnp.inf, "min": jnp.inf}[kind]
     x = RNG.normal(size=(2, 3, 6, 7))
-    theirs = lambda x: jax.lax.reduce_window(  # noqa: E731
+    theirs = lambda x: jax.lax.reduce_window(
         x, start, combine, window, strides, padding, None, dilation
     )
-    ours = lambda x: hx.reduce_window(x, kind, *pool)  # noqa: E731
+    ours = lambda x: hx.reduce_window(x, kind, *pool)
     if kind == "sum" or dilation == (1, 1, 1, 1):
         compare(ours, theirs, x)
     else:  # JAX has no gradient of a dilated maximum
@@ -164,7 +164,7 @@ def test_max_pooling_with_ties_is_torchs(kernel, stride, padding, dilation):
     ct = RNG.normal(size=want.shape)
     want.backward(torch.tensor(ct))
     pads = [(0, 0), (0, 0), (padding, padding), (padding, padding)]
-    f = lambda x: hx.reduce_window(  # noqa: E731
+    f = lambda x: hx.reduce_window(
         x,
         "max",
         (1, 1, kernel, kernel),

@@ -150,9 +150,11 @@ def test_promotion_is_jaxs_lattice():
     with jax.enable_x64(True):
         for a in names:
             for b in names:
-                ours = (hx.ones((1,), a) + hx.ones((1,), b)).dtype.name if (
-                    a != "bool" or b != "bool"
-                ) else "bool"
+                ours = (
+                    (hx.ones((1,), a) + hx.ones((1,), b)).dtype.name
+                    if (a != "bool" or b != "bool")
+                    else "bool"
+                )
                 want = str(jnp.promote_types(a, b))
                 # our default float is float32, JAX's with 64 bits on is float64
                 if want == "float64" and "float64" not in (a, b):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from helix_hal.cpu import cache
 from helix_hal.cpu.jit import kernel
 

@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-
 from helix_hal.cpu.jit import Jitted, device_function, intrinsic, kernel
 
 STEP = 3.0

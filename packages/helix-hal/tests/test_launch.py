@@ -10,7 +10,6 @@ import weakref
 
 import numpy as np
 import pytest
-
 from helix_hal.cpu import launch as launch_module
 from helix_hal.cpu import threads
 from helix_hal.cpu.jit import kernel

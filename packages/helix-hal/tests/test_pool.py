@@ -6,7 +6,6 @@ import threading
 
 import numpy as np
 import pytest
-
 from helix_hal.cpu import pool
 
 MIB = 1 << 20

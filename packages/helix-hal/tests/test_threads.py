@@ -5,9 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
-
 from helix_hal.cpu import threads
+from threadpoolctl import threadpool_info
 
 
 @pytest.fixture(autouse=True)

@@ -81,7 +81,7 @@ def test_data_that_is_not_there(tmp_path, make):
     if make == "hollow":
         path.mkdir()
         (path / "a").write_bytes(b"")
-    with pytest.raises(DataError, match="missing|empty"):
+    with pytest.raises(DataError, match=r"missing|empty"):
         corpus.load(path)
 
 

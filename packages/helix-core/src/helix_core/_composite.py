@@ -273,10 +273,7 @@ def _fill(cts: Any, outputs: Any) -> tuple[Tensor, ...]:
     from ._ops import zeros_like
 
     return tuple(
-        [
-            zeros_like(y) if c is None else c
-            for c, y in zip(cts, outputs, strict=True)
-        ]
+        [zeros_like(y) if c is None else c for c, y in zip(cts, outputs, strict=True)]
     )
 
 
@@ -353,5 +350,3 @@ def composite(
         return c
 
     return wrap
-
-

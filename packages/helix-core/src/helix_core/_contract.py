@@ -12,9 +12,7 @@ from ._shape import broadcast_p, permute_p, reshape_p
 from ._tensor import Tensor
 
 
-def dot_general(
-    a: Any, b: Any, dims: Any, compute: str = "float32"
-) -> Tensor:
+def dot_general(a: Any, b: Any, dims: Any, compute: str = "float32") -> Tensor:
     """The general product.
 
     Parameters
@@ -239,5 +237,7 @@ def _contract(
         (tuple(la.index(c) for c in over), tuple(lb.index(c) for c in over)),
         (tuple(la.index(c) for c in batch), tuple(lb.index(c) for c in batch)),
     )
-    out = batch + [c for c in la if c not in shared] + [c for c in lb if c not in shared]
+    out = (
+        batch + [c for c in la if c not in shared] + [c for c in lb if c not in shared]
+    )
     return bind(dot_general_p, a, b, dims=dims), out

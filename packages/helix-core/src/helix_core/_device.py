@@ -174,7 +174,11 @@ def _load_backend(device: Device) -> Any:
         why = "; ".join(errors)
     else:
         kinds = sorted(
-            {k for r in plugins.records("backends") for k in getattr(r.spec, "kinds", ())}
+            {
+                k
+                for r in plugins.records("backends")
+                for k in getattr(r.spec, "kinds", ())
+            }
         )
         why = f"no installed backend offers it (offered: {', '.join(kinds)})"
     raise DeviceError(

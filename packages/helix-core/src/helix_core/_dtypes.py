@@ -95,9 +95,7 @@ def as_dtype(value: Any) -> DType:
         return _BY_KEY[np.dtype(value)]
     except (KeyError, TypeError):
         names = ", ".join(d.name for d in ALL)
-        raise DTypeError(
-            f"[dtype] expected one of {names}; got {value!r}"
-        ) from None
+        raise DTypeError(f"[dtype] expected one of {names}; got {value!r}") from None
 
 
 _EDGES = {

@@ -33,10 +33,8 @@ def _mark(t: Any, bit: int) -> Tensor:
 
 def _drop(t: Any, bit: int) -> Any:
     """Cut what only the closed level needed."""
-    if isinstance(t, Tensor) and t.node is not None and t.buffer is not None:
-        if not t.node.mask & ~bit:
-            return Tensor(t.buffer, t.aval, t.device)
-    return t
+    traced = not isinstance(t, Tensor) or t.node is None or t.buffer is None
+    return t if traced or t.node.mask & ~bit else Tensor(t.buffer, t.aval, t.device)
 
 
 def _cells_once(leaves: list[Any]) -> list[int]:
@@ -157,7 +155,9 @@ class Pullback:
 
 
 def _flat(cts: Any) -> bool:
-    return isinstance(cts, tuple) and all(c is None or isinstance(c, Tensor) for c in cts)
+    return isinstance(cts, tuple) and all(
+        c is None or isinstance(c, Tensor) for c in cts
+    )
 
 
 def vjp(fn: Callable[..., Any], *xs: Any) -> tuple[Any, Pullback]:

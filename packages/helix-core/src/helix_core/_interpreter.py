@@ -89,7 +89,9 @@ def make_plan(graph: Graph, device: Any) -> Callable[..., tuple[Any, ...]]:
             args += f", **k{i}"
         outs = ", ".join(f"v{v}" for v in e.outputs)
         if multi or (multi is None and len(e.outputs) > 1):
-            lines.append(f"{outs}{',' if len(e.outputs) == 1 else ''} = f{i}(dev{args})")
+            lines.append(
+                f"{outs}{',' if len(e.outputs) == 1 else ''} = f{i}(dev{args})"
+            )
         elif multi is None:  # a kernel may return its one buffer bare or in a tuple
             lines.append(f"{outs} = f{i}(dev{args})")
             lines.append(f"if type({outs}) is tuple: {outs}, = {outs}")
@@ -103,7 +105,7 @@ def make_plan(graph: Graph, device: Any) -> Callable[..., tuple[Any, ...]]:
     head = ", ".join(f"v{v}" for v in heads)
     body = "\n".join(f"    {line}" for line in lines)
     source = f"def plan({head}):\n{body}\n    return ({result})\n"
-    exec(compile(source, "<plan>", "exec"), scope)  # noqa: S102
+    exec(compile(source, "<plan>", "exec"), scope)
     plan: Callable[..., tuple[Any, ...]] = scope["plan"]
     plan.source = source  # type: ignore[attr-defined]
     plan.equations = len(equations)  # type: ignore[attr-defined]

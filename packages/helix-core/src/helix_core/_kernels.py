@@ -36,7 +36,9 @@ def resolve_dotted(value: Any) -> Any:
     return obj
 
 
-def choose(name: str, dev: Any, avals: tuple[Any, ...], attrs: dict[str, Any]) -> Choice:
+def choose(
+    name: str, dev: Any, avals: tuple[Any, ...], attrs: dict[str, Any]
+) -> Choice:
     """The kernel for this call, memoised on the device."""
     specs = dev.kernels.get(name)
     if specs is None:

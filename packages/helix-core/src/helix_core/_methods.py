@@ -90,7 +90,9 @@ def _repr(x: Any) -> str:
     with np.printoptions(threshold=60, edgeitems=3, precision=4, suppress=False):
         a = _host(t)
         body = np.array2string(
-            a.astype(np.float32) if a.dtype.kind == "V" else a, separator=", ", prefix="Tensor("
+            a.astype(np.float32) if a.dtype.kind == "V" else a,
+            separator=", ",
+            prefix="Tensor(",
         )
     where = "" if t.device.name == "cpu" else f", device={t.device.name!r}"
     return f"Tensor({body}, dtype={t.aval.dtype.name}{where})"

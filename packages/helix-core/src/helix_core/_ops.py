@@ -19,7 +19,7 @@ from ._cell import Cell, Parameter
 from ._dtypes import DType, as_dtype, promote
 from ._errors import DTypeError, HelixError
 from ._primitive import bind, check_concrete, mixed_devices
-from ._primitives import elementwise as E  # noqa: N812
+from ._primitives import elementwise as E
 from ._state import STATE
 from ._tape import Node
 from ._tensor import Tensor
@@ -52,7 +52,9 @@ def constant(value: Any, dtype: DType, device: Any) -> Tensor:
     hit = table.get(key)
     if hit is None:
         check_scalar(value, dtype)
-        hit = bind(E_full(), device=device, shape=(), value=value, dtype=dtype, weak=True)
+        hit = bind(
+            E_full(), device=device, shape=(), value=value, dtype=dtype, weak=True
+        )
         if len(table) > 10_000:
             table.clear()
         if value == value:  # NaN is no key
@@ -60,7 +62,7 @@ def constant(value: Any, dtype: DType, device: Any) -> Tensor:
     return hit
 
 
-def E_full() -> Any:  # noqa: N802
+def E_full() -> Any:
     from ._primitives.create import full_p
 
     return full_p
@@ -106,7 +108,11 @@ def lift(*xs: Any, device: Any = None) -> list[Tensor]:
         else:
             known.append((as_dtype(type(x)), type(x) is not bool))
     first = known[0]
-    dtype = first[0] if builtins.all(k[0] is first[0] for k in known) else promote(*known)[0]
+    dtype = (
+        first[0]
+        if builtins.all(k[0] is first[0] for k in known)
+        else promote(*known)[0]
+    )
     dev = dev or STATE.get().device or _default()
     return [
         (x if x.aval.dtype is dtype else cast(x, dtype))

@@ -190,9 +190,7 @@ def tape_node(
     """A tape node that keeps alive only what the op's gradient reads."""
     wanted = tuple([a.node is not None and a.node.mask & mask != 0 for a in args])
     keep_in, keep_out = op.saves(wanted, len(out))
-    inputs = tuple(
-        [a if k else ghost(a) for a, k in zip(args, keep_in, strict=True)]
-    )
+    inputs = tuple([a if k else ghost(a) for a, k in zip(args, keep_in, strict=True)])
     outs = tuple([b if k else None for b, k in zip(out, keep_out, strict=True)])
     return Node(op, inputs, attrs, avals, mask, outs, dev)
 

@@ -9,7 +9,7 @@ from . import _dtypes as dt
 from ._create import as_tensor
 from ._errors import ShapeError
 from ._primitive import bind
-from ._primitives import reduce as R  # noqa: N812
+from ._primitives import reduce as R
 from ._primitives._rules import normal_axes
 from ._shape import _in, broadcast_p, reshape_p
 from ._tensor import Tensor

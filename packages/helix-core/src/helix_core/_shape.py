@@ -10,7 +10,7 @@ from . import _dtypes as dt
 from ._create import as_tensor, zeros
 from ._errors import ShapeError
 from ._primitive import bind
-from ._primitives import movement as M  # noqa: N812
+from ._primitives import movement as M
 from ._primitives._rules import broadcast_shapes, normal_axes
 from ._tensor import Tensor
 
@@ -117,7 +117,9 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
     if axis is None:
         axes: tuple[int, ...] = tuple(i for i, n in enumerate(x.shape) if n == 1)
     else:
-        axes = normal_axes("squeeze", (axis,) if isinstance(axis, int) else axis, x.ndim)
+        axes = normal_axes(
+            "squeeze", (axis,) if isinstance(axis, int) else axis, x.ndim
+        )
     if any(x.shape[i] != 1 for i in axes):
         raise ShapeError(f"[squeeze] expected size 1 on axes {axes}; got {x.aval!r}")
     return reshape_p(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
@@ -167,7 +169,9 @@ def flip(x: Any, axis: Any = None) -> Tensor:
     x = _in(x)
     if axis is None:
         axis = tuple(range(x.ndim))
-    return flip_p(x, normal_axes("flip", (axis,) if isinstance(axis, int) else axis, x.ndim))
+    return flip_p(
+        x, normal_axes("flip", (axis,) if isinstance(axis, int) else axis, x.ndim)
+    )
 
 
 def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:

@@ -24,7 +24,8 @@ class State:
         self.device = device
 
 
-STATE: ContextVar[State] = ContextVar("helix_state", default=State(None, -1, None))
+_START = State(None, -1, None)  # never changed: scopes set new records
+STATE: ContextVar[State] = ContextVar("helix_state", default=_START)
 
 
 class scope:

@@ -215,9 +215,7 @@ def backward(loss: Tensor, grad: Tensor | None = None, retain: bool = False) -> 
     found = walk([(loss, grad)], 1, free=not retain)
     cells = [(n.cell, ct) for n, ct in found.items() if n.cell is not None]
     with no_level_one():
-        sums = [
-            (c, ct if c.grad is None else ops.add_p(c.grad, ct)) for c, ct in cells
-        ]
+        sums = [(c, ct if c.grad is None else ops.add_p(c.grad, ct)) for c, ct in cells]
     for c, g in sums:
         c.grad = g
 

@@ -49,9 +49,7 @@ class Trace:
                 self.reads[cell] = None
             else:
                 mask = v.node.mask if v.node is not None else 0
-                leaf = Mark(
-                    None, (), {}, (v.aval,), mask, v.device, self.token, cell
-                )
+                leaf = Mark(None, (), {}, (v.aval,), mask, v.device, self.token, cell)
                 self.reads[cell] = Tensor(None, v.aval, v.device, leaf)
         return self.reads[cell]
 
@@ -84,9 +82,7 @@ class Trace:
             mask = 0
         out_dev = attrs["target"] if op.category == "TRANSFER" else dev
         node = Mark(op, args, attrs, avals, mask, out_dev, self.token)
-        outs = tuple(
-            [Tensor(None, a, out_dev, node, i) for i, a in enumerate(avals)]
-        )
+        outs = tuple([Tensor(None, a, out_dev, node, i) for i, a in enumerate(avals)])
         return outs if multi else outs[0]
 
 
@@ -216,7 +212,5 @@ def _build(
             var[n, i] = v
         equations.append(Equation(n.op, inputs, outputs, n.attrs))
     outs = [ref(t) for t in roots]
-    graph = Graph(
-        [var[t.node, 0] for t in heads], capture_vars, equations, outs, avals
-    )
+    graph = Graph([var[t.node, 0] for t in heads], capture_vars, equations, outs, avals)
     return graph, captures

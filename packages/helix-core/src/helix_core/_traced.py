@@ -179,4 +179,3 @@ def compile(
 ) -> Traced:
     """`trace` with graph passes: ``optimize(graph) -> graph`` runs once per signature."""
     return Traced(fn, optimize)
-

@@ -41,7 +41,9 @@ def _float(x: Any) -> Tensor:
     return x if x.dtype.inexact else ops.cast(x, float32)
 
 
-def _smooth(name: str, body: Callable[..., Tensor], slope: Callable[..., Tensor]) -> Any:
+def _smooth(
+    name: str, body: Callable[..., Tensor], slope: Callable[..., Tensor]
+) -> Any:
     """A composite of one input whose derivative is ``slope(x)``."""
     return composite(
         name,

@@ -49,7 +49,9 @@ def fans(shape: Shape) -> tuple[int, int]:
         Below two axes: there are no fans.
     """
     if len(shape) < 2:
-        raise ShapeError(f"[init] expected a shape of two axes or more; got {tuple(shape)}")
+        raise ShapeError(
+            f"[init] expected a shape of two axes or more; got {tuple(shape)}"
+        )
     field = math.prod(shape[2:])
     return int(shape[1] * field), int(shape[0] * field)
 
@@ -159,7 +161,9 @@ def orthogonal(shape: Shape, gain: float = 1.0, **where: Any) -> Tensor:
         )
     rows, cols = int(shape[0]), math.prod(shape[1:])
     if rows * cols == 0:
-        return ops.zeros(tuple(shape), **{k: where[k] for k in where if k != "generator"})
+        return ops.zeros(
+            tuple(shape), **{k: where[k] for k in where if k != "generator"}
+        )
     dtype, device, rest = _split(where)
     tall = (max(rows, cols), min(rows, cols))
     a = np.asarray(random_normal(tall, dtype="float64", device="numpy", **rest))

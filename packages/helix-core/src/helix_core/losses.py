@@ -177,9 +177,7 @@ def cross_entropy(
     return ops.reshape(out, ()) if single and reduction == "none" else out
 
 
-def bce(
-    input: Any, target: Any, weight: Any = None, reduction: str = "mean"
-) -> Tensor:
+def bce(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
     """Binary cross-entropy of probabilities; logarithms are cut at -100, as torch's."""
     p, t = _pair("bce", input, target)
 
@@ -207,7 +205,9 @@ def bce_with_logits(
         each = softplus(z) - t * z
     else:
         each = (1.0 - t) * z + (1.0 + (pos_weight - 1.0) * t) * softplus(-z)
-    return _reduce("bce_with_logits", each if weight is None else each * weight, reduction)
+    return _reduce(
+        "bce_with_logits", each if weight is None else each * weight, reduction
+    )
 
 
 def kl_div(
@@ -227,5 +227,3 @@ def kl_div(
     if reduction == "batchmean":
         return ops.sum(each) / float(max(1, x.shape[0]))
     return _reduce("kl_div", each, reduction)
-
-

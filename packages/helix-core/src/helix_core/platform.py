@@ -101,7 +101,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     If the block or the rename fails, ``path`` is as it was and the temporary is gone.
     """
     target = Path(path)
-    fd, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    fd, name = tempfile.mkstemp(
+        prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
+    )
     os.close(fd)
     temporary = Path(name)
     try:

@@ -101,7 +101,10 @@ def _conv_reference(x, w, b, state):
 def test_causal_conv1d():
     x, w, b, s = n(2, 6, 3), n(3, 4), n(3), n(2, 3, 3)
     y, last = hx.causal_conv1d(
-        *map(hx.tensor, (x, w, b)), activation="silu", state=hx.tensor(s), return_state=True
+        *map(hx.tensor, (x, w, b)),
+        activation="silu",
+        state=hx.tensor(s),
+        return_state=True,
     )
     want, want_last = _conv_reference(x, w, b, s)
     np.testing.assert_allclose(y.numpy(), want)
@@ -175,7 +178,7 @@ def test_selective_scan_gradients_reach_every_input_and_both_outputs():
 def test_selective_scan_in_two_pieces_equals_one():
     x = {k: hx.tensor(v) for k, v in _scan_inputs(t=70).items()}
     y, h = hx.selective_scan(**x, return_state=True)
-    cut = lambda a, b: {  # noqa: E731
+    cut = lambda a, b: {
         k: v[:, a:b] if v.ndim == 3 and k != "h0" else v for k, v in x.items()
     }
     first, mid = hx.selective_scan(**cut(0, 33), return_state=True)
@@ -202,9 +205,7 @@ def test_linear_cross_entropy(reduction, bias):
     want = {"mean": each.sum() / 4, "sum": each.sum(), "none": each}[reduction]
 
     def f(x, w, *b):
-        return hx.linear_cross_entropy(
-            x, w, hx.tensor(labels), *b, reduction=reduction
-        )
+        return hx.linear_cross_entropy(x, w, hx.tensor(labels), *b, reduction=reduction)
 
     args = (x, w, b) if bias else (x, w)
     np.testing.assert_allclose(f(*map(hx.tensor, args)).numpy(), want)

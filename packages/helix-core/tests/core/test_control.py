@@ -56,7 +56,7 @@ def test_scan_over_trees_with_integers():
     for t in range(5):
         assert hs[t].item() == pytest.approx(h)
         h = h * XS[t, 0] + t
-    f = lambda x, h: hx.scan(body, {"n": 0, "h": h}, (x, hx.arange(5)))[0]["h"]  # noqa: E731
+    f = lambda x, h: hx.scan(body, {"n": 0, "h": h}, (x, hx.arange(5)))[0]["h"]
     check_grads(f, XS[:, 0], np.array(1.0), order=2)
 
 
@@ -83,7 +83,7 @@ def test_scan_captures_parameters():
         lambda h, x: (hx.tanh(h @ p + x), None), hx.tensor(H), hx.tensor(XS)
     )[0]
     loss.sum().backward()
-    f = lambda w: hx.scan(  # noqa: E731
+    f = lambda w: hx.scan(
         lambda h, x: (hx.tanh(h @ w + x), None), hx.tensor(H), hx.tensor(XS)
     )
     want = hx.grad(lambda w: f(w)[0].sum())(hx.tensor(W))
@@ -109,7 +109,7 @@ def test_a_traced_step_trains_parameters_that_a_scan_uses():
 
 def test_scan_of_a_fourier_transform_has_a_gradient():
     """A gradient rule that makes a constant: it becomes an operand of the loop."""
-    f = lambda xs: hx.scan(  # noqa: E731
+    f = lambda xs: hx.scan(
         lambda c, x: (c + hx.abs(hx.fft.rfft(x)), None), hx.zeros((2,), "float64"), xs
     )[0]
     check_grads(f, XS, order=2)
@@ -135,7 +135,7 @@ def test_scan_in_a_trace_and_in_a_checkpoint():
 
 
 def test_sixteen_bit_weights_sum_their_gradient_in_float32():
-    f = lambda w: hx.scan(  # noqa: E731
+    f = lambda w: hx.scan(
         lambda c, x: (c + (w * x).astype("float32"), None),
         0.0,
         hx.ones((600,), "bfloat16"),
@@ -190,13 +190,13 @@ def test_while_loop():
 
 def test_while_loop_uses_what_surrounds_it():
     top, by = hx.tensor(100), hx.tensor(3)
-    f = lambda x: hx.while_loop(lambda n: n < top, lambda n: n * by, x)  # noqa: E731
+    f = lambda x: hx.while_loop(lambda n: n < top, lambda n: n * by, x)
     assert f(hx.tensor(1)).item() == 243
     assert hx.trace(f)(hx.tensor(5)).item() == 135
 
 
 def test_while_loop_refuses_gradients():
-    f = lambda x: hx.while_loop(lambda x: x < 10.0, lambda x: x * x, x)  # noqa: E731
+    f = lambda x: hx.while_loop(lambda x: x < 10.0, lambda x: x * x, x)
     with pytest.raises(hx.GradError, match="forward only"):
         hx.grad(f)(hx.tensor(2.0))
     assert hx.grad(lambda x: x * f(x.detach()))(hx.tensor(2.0)).item() == 16.0

@@ -122,7 +122,7 @@ def test_integers():
 
 
 def test_empty_batch_and_gradient():
-    f = lambda x, w: hx.conv(x, w)  # noqa: E731
+    f = lambda x, w: hx.conv(x, w)
     x, w = hx.zeros((0, 2, 4)), hx.ones((3, 2, 2))
     assert f(x, w).shape == (0, 3, 3)
     assert hx.grad(lambda w: f(x, w).sum())(w).tolist() == np.zeros((3, 2, 2)).tolist()

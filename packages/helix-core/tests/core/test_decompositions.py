@@ -80,9 +80,11 @@ def test_unary(minimal, name):
     assert np.array_equal(np.signbit(got), np.signbit(want))
 
 
-@pytest.mark.parametrize("name", ["subtract", "minimum", "mod", "floor_divide", "atan2"])
+@pytest.mark.parametrize(
+    "name", ["subtract", "minimum", "mod", "floor_divide", "atan2"]
+)
 def test_binary(minimal, name):
-    run = lambda d: getattr(hx, name)(  # noqa: E731
+    run = lambda d: getattr(hx, name)(
         hx.tensor(FLOATS, device=d), hx.tensor(PAIRS, device=d)
     ).numpy()
     np.testing.assert_allclose(run(minimal), run("numpy"), rtol=2e-6, atol=1e-6)
@@ -90,7 +92,7 @@ def test_binary(minimal, name):
 
 @pytest.mark.parametrize("name", ["floor_divide", "mod", "minimum", "bitwise_xor"])
 def test_integers(minimal, name):
-    run = lambda d: getattr(hx, name)(  # noqa: E731
+    run = lambda d: getattr(hx, name)(
         hx.tensor(INTS, device=d), hx.tensor(DIVISORS, device=d)
     ).numpy()
     np.testing.assert_array_equal(run(minimal), run("numpy"))
@@ -100,7 +102,7 @@ def test_integers(minimal, name):
     ("x", "y"), [(2.0, 3.0), (-2.0, 3.0), (-2.0, 2.0), (0.0, 0.0), (4.0, -0.5)]
 )
 def test_power(minimal, x, y):
-    run = lambda d: hx.power(hx.tensor(x, device=d), hx.tensor(y, device=d)).item()  # noqa: E731
+    run = lambda d: hx.power(hx.tensor(x, device=d), hx.tensor(y, device=d)).item()
     assert run(minimal) == pytest.approx(run("numpy"), rel=2e-6)
 
 
@@ -113,7 +115,7 @@ def test_power_of_a_negative_base_and_a_broken_exponent_is_nan(minimal):
 @pytest.mark.parametrize("axis", [0, 1])
 def test_reductions(minimal, name, axis):
     x = np.array([[1.0, 3.0, 2.0], [4.0, -1.0, 3.0], [0.5, 3.0, 3.0]], np.float32)
-    run = lambda d: getattr(hx, name)(hx.tensor(x, device=d), axis=axis).numpy()  # noqa: E731
+    run = lambda d: getattr(hx, name)(hx.tensor(x, device=d), axis=axis).numpy()
     np.testing.assert_allclose(run(minimal), run("numpy"), rtol=1e-6)
 
 

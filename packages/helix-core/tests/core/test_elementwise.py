@@ -208,7 +208,7 @@ def test_bfloat16_flows_through_arithmetic():
 
 def test_where_keeps_nan_out_of_the_other_branch():
     x = hx.tensor([0.0, 4.0])
-    safe = lambda x: hx.where(x > 0, hx.sqrt(hx.where(x > 0, x, 1.0)), 0.0).sum()  # noqa: E731
+    safe = lambda x: hx.where(x > 0, hx.sqrt(hx.where(x > 0, x, 1.0)), 0.0).sum()
     assert hx.grad(safe)(x).tolist() == [0.0, 0.25]
 
 

@@ -94,7 +94,7 @@ def test_the_first_element_does_not_depend_on_the_size():
 def test_uniform_is_the_leading_bits():
     w = np.asarray(bits((7, 0, 0, 0), (100,)))
     w64 = np.asarray(bits((7, 0, 0, 0), (100,), 64))
-    new = lambda: hx.Generator(7)  # noqa: E731
+    new = lambda: hx.Generator(7)
     same(
         hx.random_uniform((100,), generator=new()),
         ((w >> 8) * 2.0**-24).astype(np.float32),

@@ -25,7 +25,9 @@ def test_reductions_are_numpys(name, axis, keepdims):
     same(got, getattr(np, name)(x, axis=axis, keepdims=keepdims), 1e-5)
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "mean", "var", "max", "min", "logsumexp"])
+@pytest.mark.parametrize(
+    "name", ["sum", "prod", "mean", "var", "max", "min", "logsumexp"]
+)
 def test_reduction_gradients(name):
     f = getattr(hx, name)
     check_grads(lambda x: f(x, axis=1), A, order=2)
@@ -136,7 +138,7 @@ def test_movement(name):
 def test_slice_and_its_gradient(start, stop, step):
     x = RNG.normal(size=(4, 5))
     cut = tuple(slice(i, j, k) for i, j, k in zip(start, stop, step, strict=True))
-    f = lambda x: hx.bind(hx.PRIMITIVES["slice"], x, start=start, stop=stop, step=step)  # noqa: E731
+    f = lambda x: hx.bind(hx.PRIMITIVES["slice"], x, start=start, stop=stop, step=step)
     same(f(hx.tensor(x)), x[cut])
     check_grads(f, x, order=1)
 
@@ -159,11 +161,20 @@ def test_interior_and_negative_padding(pads):
         wide = list(out.shape)
         wide[axis] = n + (n - 1) * inner
         spread = np.full(wide, 7.0)
-        spread[tuple(slice(None, None, inner + 1) if a == axis else slice(None) for a in range(2))] = out
+        spread[
+            tuple(
+                slice(None, None, inner + 1) if a == axis else slice(None)
+                for a in range(2)
+            )
+        ] = out
         full = np.full([m + 40 if a == axis else m for a, m in enumerate(wide)], 7.0)
-        full[tuple(slice(20, 20 + wide[a]) if a == axis else slice(None) for a in range(2))] = spread
+        full[
+            tuple(
+                slice(20, 20 + wide[a]) if a == axis else slice(None) for a in range(2)
+            )
+        ] = spread
         out = np.take(full, range(20 - lo, 20 + wide[axis] + hi), axis)
-    f = lambda x, v: hx.bind(hx.PRIMITIVES["pad"], x, v, pads=pads)  # noqa: E731
+    f = lambda x, v: hx.bind(hx.PRIMITIVES["pad"], x, v, pads=pads)
     same(f(hx.tensor(x), hx.tensor(np.float64(7.0))), out)
     check_grads(f, x, np.float64(7.0), order=1)
 
@@ -223,14 +234,14 @@ def test_dot_general(dims):
     out += [c for i, c in enumerate(la) if i not in ca and i not in ba]
     out += [c for j, c in enumerate(lb) if j not in cb and j not in bb]
     want = np.einsum(f"{''.join(la)},{''.join(lb)}->{''.join(out)}", x, y)
-    f = lambda x, y: hx.dot_general(x, y, dims)  # noqa: E731
+    f = lambda x, y: hx.dot_general(x, y, dims)
     same(f(hx.tensor(x), hx.tensor(y)), want)
     check_grads(f, x, y, order=2)
 
 
 def test_bfloat16_products_round_operands_and_accumulate_in_float32():
     x = RNG.normal(size=(3, 50)).astype(np.float32)
-    r = lambda v: v.astype(ml_dtypes.bfloat16).astype(np.float32)  # noqa: E731
+    r = lambda v: v.astype(ml_dtypes.bfloat16).astype(np.float32)
     got = hx.dot_general(
         hx.tensor(x), hx.tensor(x), (((1,), (1,)), ((), ())), compute="bfloat16"
     )
@@ -287,13 +298,17 @@ def test_linear_scan_is_the_recurrence(axis, reverse):
     h, out = h0, [None] * len(at)
     for t in range(len(at))[:: -1 if reverse else 1]:
         h = out[t] = at[t] * h + bt[t]
-    f = lambda a, b, h0: hx.linear_scan(a, b, h0, axis, reverse)  # noqa: E731
+    f = lambda a, b, h0: hx.linear_scan(a, b, h0, axis, reverse)
     same(f(*map(hx.tensor, (a, b, h0))), np.stack(out, axis))
     check_grads(f, a, b, h0, order=2)
 
 
 def test_linear_scan_of_no_steps_and_of_complex_values():
-    assert hx.linear_scan(hx.ones((2, 0, 3)), hx.ones((2, 0, 3)), axis=1).shape == (2, 0, 3)
+    assert hx.linear_scan(hx.ones((2, 0, 3)), hx.ones((2, 0, 3)), axis=1).shape == (
+        2,
+        0,
+        3,
+    )
     a = hx.full((4,), 0.5j, "complex64")
     h = hx.linear_scan(a, hx.ones((4,), "complex64"), axis=0)
     np.testing.assert_allclose(h.numpy()[2], 1 + 0.5j + (0.5j) ** 2)

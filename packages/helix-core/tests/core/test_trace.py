@@ -14,7 +14,7 @@ def ops_of(graph):
 
 
 def test_a_traced_function_returns_the_eager_values():
-    f = lambda x, y: hx.tanh(x) * y + 1.0  # noqa: E731
+    f = lambda x, y: hx.tanh(x) * y + 1.0
     a, b = hx.tensor(X), hx.tensor(W)
     np.testing.assert_array_equal(hx.trace(f)(a, b).numpy(), f(a, b).numpy())
 
@@ -147,8 +147,8 @@ def test_literals_are_recorded_once():
 
 
 def test_grad_of_grad_inside_a_trace():
-    f = lambda x: (hx.exp(x) * x).sum()  # noqa: E731
-    g = lambda x: (hx.grad(f)(x) * hx.tensor(W)).sum()  # noqa: E731
+    f = lambda x: (hx.exp(x) * x).sum()
+    g = lambda x: (hx.grad(f)(x) * hx.tensor(W)).sum()
     x = hx.tensor(X)
     np.testing.assert_allclose(
         hx.trace(hx.grad(g))(x).numpy(), (np.exp(X) * (X + 2) * W), rtol=1e-5
@@ -193,8 +193,10 @@ def test_checkpoint_keeps_no_intermediate_values():
 
 
 def test_second_derivatives_through_checkpoint():
-    f = lambda wrap: lambda x: wrap(lambda z: hx.tanh(z) * hx.exp(z))(x).sum()  # noqa: E731
-    g = lambda wrap: hx.grad(lambda x: (hx.grad(f(wrap))(x) * hx.grad(f(wrap))(x)).sum())  # noqa: E731
+    f = lambda wrap: lambda x: wrap(lambda z: hx.tanh(z) * hx.exp(z))(x).sum()
+    g = lambda wrap: hx.grad(
+        lambda x: (hx.grad(f(wrap))(x) * hx.grad(f(wrap))(x)).sum()
+    )
     x = hx.tensor(X)
     np.testing.assert_allclose(
         g(hx.checkpoint)(x).numpy(), g(lambda h: h)(x).numpy(), rtol=1e-5
@@ -202,7 +204,7 @@ def test_second_derivatives_through_checkpoint():
 
 
 def test_grad_inside_checkpoint():
-    inner = lambda x: hx.grad(lambda z: (z * z * z).sum())(x)  # noqa: E731
+    inner = lambda x: hx.grad(lambda z: (z * z * z).sum())(x)
     g = hx.grad(lambda x: hx.checkpoint(inner)(x).sum())(hx.tensor(X))
     np.testing.assert_allclose(g.numpy(), 6 * X, rtol=1e-6)
 

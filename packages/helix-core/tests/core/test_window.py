@@ -61,24 +61,24 @@ def test_values_and_decomposition(kind, case):
 def test_gradients(kind, case):
     if kind != "sum" and case is CASES[3]:
         case = ((1, 3, 2), (1, 3, 2), ((0, 0), (-1, 2), (1, -1)), (1, 1, 3))
-    f = lambda x: hx.reduce_window(x, kind, *case)  # noqa: E731
+    f = lambda x: hx.reduce_window(x, kind, *case)
     check_grads(lambda x: hx.where(hx.isfinite(f(x)), f(x), 0.0) ** 2, X, order=2)
 
 
 def test_the_first_maximum_has_the_gradient():
-    f = lambda x: hx.reduce_window(x, "max", 2, 1).sum()  # noqa: E731
+    f = lambda x: hx.reduce_window(x, "max", 2, 1).sum()
     assert hx.grad(f)(hx.tensor([1.0, 3.0, 3.0, 2.0])).tolist() == [0.0, 2.0, 1.0, 0.0]
 
 
 def test_a_border_never_has_the_gradient():
-    f = lambda x: hx.reduce_window(x, "max", 3, 3, [(2, 0)]).sum()  # noqa: E731
+    f = lambda x: hx.reduce_window(x, "max", 3, 3, [(2, 0)]).sum()
     assert hx.grad(f)(hx.tensor([-INF])).tolist() == [1.0]
-    f = lambda x: hx.reduce_window(x, "max", 1, 1, [(2, 0)])[0]  # noqa: E731
+    f = lambda x: hx.reduce_window(x, "max", 1, 1, [(2, 0)])[0]
     assert hx.grad(f)(hx.tensor([1.0])).tolist() == [0.0]
 
 
 def test_nan_wins_and_has_the_gradient():
-    f = lambda x: hx.reduce_window(x, "max", 3)  # noqa: E731
+    f = lambda x: hx.reduce_window(x, "max", 3)
     x = hx.tensor([1.0, NAN, 5.0])
     assert np.isnan(f(x).item())
     assert hx.grad(lambda x: f(x).sum())(x).tolist() == [0.0, 1.0, 0.0]

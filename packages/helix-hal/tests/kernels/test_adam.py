@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from helix_hal.cpu import threads
 from helix_hal.cpu.kernels import adam as opt
 

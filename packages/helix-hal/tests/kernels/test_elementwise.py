@@ -5,7 +5,6 @@ import platform
 import numpy as np
 import pytest
 import scipy.special as sp
-
 from helix_hal.cpu import threads
 from helix_hal.cpu.jit import kernel
 from helix_hal.cpu.kernels import elementwise

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import scipy.special
-
 from helix_hal.cpu import pool, threads
 from helix_hal.cpu.kernels import linear_cross_entropy as lce
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-
 from helix_hal.cpu import threads
 from helix_hal.cpu.jit import kernel
 from helix_hal.cpu.kernels import dropout as rng

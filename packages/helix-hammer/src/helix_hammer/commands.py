@@ -36,12 +36,16 @@ def _say(quiet: bool) -> Any:
 @click.option("--steps", type=int, help="How many optimizer steps instead.")
 @click.option("--name", help="Name of the run. [train]")
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"))
-@click.option("--resume", type=click.Path(path_type=Path), help="Run directory to go on.")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), help="Run directory to go on."
+)
 @click.option("--device", help="cpu, numpy, ... [cpu]")
 @click.option("--model", "model_name", help="A name from `helix plugins`. [mamba_lm]")
 @click.option("--d-model", type=int, help="Width of the model.")
 @click.option("--n-layers", type=int, help="Depth of the model.")
-@click.option("--set", "extra", multiple=True, metavar="KEY=VALUE", help="Model option.")
+@click.option(
+    "--set", "extra", multiple=True, metavar="KEY=VALUE", help="Model option."
+)
 @click.option("--batch", type=int)
 @click.option("--length", type=int, help="Bytes in a training window.")
 @click.option("--lr", type=float)
@@ -156,7 +160,9 @@ def evaluate(run: Path, data: str | None, which: str, as_json: bool) -> None:
       helix eval runs/demo
       helix eval runs/demo --data notes.txt --which best --json
     """
-    model, config, step = language.load_best(run, int(which) if which.isdigit() else which)
+    model, config, step = language.load_best(
+        run, int(which) if which.isdigit() else which
+    )
     corpus = load_corpus(data if data is not None else config.data)
     with hx.device(config.device):
         bits = language.bits_per_byte(

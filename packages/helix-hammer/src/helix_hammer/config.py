@@ -60,7 +60,9 @@ def check(values: dict[str, Any]) -> TrainConfig:
             f"{'.'.join(map(str, p['loc']))}: {p['msg']}, got {p['input']!r}"
             for p in e.errors()
         )
-        raise ConfigError(f"[config] expected a valid configuration; {problems}") from None
+        raise ConfigError(
+            f"[config] expected a valid configuration; {problems}"
+        ) from None
 
 
 def write(run: Path, config: TrainConfig) -> None:

@@ -100,7 +100,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Corpus:
         side += data
         count += 1
     if not train:
-        raise DataError(f"[data] expected a folder with bytes in it; {source!r} is empty")
+        raise DataError(
+            f"[data] expected a folder with bytes in it; {source!r} is empty"
+        )
     if not validation:  # few files: cut the tail
         cut = max(1, len(train) // _VALIDATION)
         train, validation = train[:-cut], train[-cut:]
@@ -118,7 +120,11 @@ def _one_file(path: Path, source: str) -> Corpus:
 
 def _corpus(train: bytes, val: bytes, digest: str, files: int, source: str) -> Corpus:
     return Corpus(
-        np.frombuffer(train, np.uint8), np.frombuffer(val, np.uint8), digest, files, source
+        np.frombuffer(train, np.uint8),
+        np.frombuffer(val, np.uint8),
+        digest,
+        files,
+        source,
     )
 
 
@@ -132,7 +138,9 @@ def _sources(root: Path) -> Iterator[str]:
 def _walk(root: Path) -> Iterator[str]:
     """Relative names of files, never through links to folders."""
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(d for d in folders if not d.startswith(".") and d not in _SKIP)
+        folders[:] = sorted(
+            d for d in folders if not d.startswith(".") and d not in _SKIP
+        )
         for f in files:
             if not f.startswith("."):
                 yield (Path(folder) / f).relative_to(root).as_posix()

@@ -81,7 +81,9 @@ def make_trainer(
     )
     warmup = min(config.warmup, max(1, config.steps // 10))
     factor = schedules.cosine(config.steps, warmup=warmup, floor=config.min_lr)
-    windows = corpora.ByteWindows(corpus.train, config.batch, config.length, config.seed)
+    windows = corpora.ByteWindows(
+        corpus.train, config.batch, config.length, config.seed
+    )
     callbacks: list[Any] = [plugins.load("callbacks", n)() for n in config.callbacks]
     if config.patience is not None:
         callbacks.append(EarlyStopping("val_bits_per_byte", config.patience))
@@ -178,7 +180,9 @@ def start_run(
     return make_trainer(config, corpus, run_dir, progress), corpus, config
 
 
-def load_best(run_dir: Path, which: str | int = "latest") -> tuple[Any, TrainConfig, int]:
+def load_best(
+    run_dir: Path, which: str | int = "latest"
+) -> tuple[Any, TrainConfig, int]:
     """The model of a run with the weights of a checkpoint, its config, and the step."""
     config = configs.read(run_dir)
     store = files.CheckpointStore(run_dir / "ckpt", metric="bits_per_byte", mode="min")

@@ -63,7 +63,9 @@ def plot_loss(run_dir: Path) -> Path | None:
     """Write ``loss.png``; None where matplotlib is missing or there is nothing yet."""
     rows = read_metrics(run_dir)
     train = [(r["step"], r["loss"] * 1.4426950408889634) for r in rows if "loss" in r]
-    val = [(r["step"], r["val_bits_per_byte"]) for r in rows if "val_bits_per_byte" in r]
+    val = [
+        (r["step"], r["val_bits_per_byte"]) for r in rows if "val_bits_per_byte" in r
+    ]
     if not train:
         return None
     try:

@@ -82,9 +82,9 @@ def _bwd(
     return tuple(grads)
 
 
-causal_conv1d_c = composite(
-    "causal_conv1d", fwd=_conv, bwd=_bwd, reads_outputs=False
-)(_conv)
+causal_conv1d_c = composite("causal_conv1d", fwd=_conv, bwd=_bwd, reads_outputs=False)(
+    _conv
+)
 
 
 def causal_conv1d(

@@ -54,7 +54,9 @@ def _rms_add_bwd(
     return dx, dw, dx
 
 
-rms_norm_c = composite("rms_norm", fwd=_rms_fwd, bwd=_rms_bwd, reads_outputs=False)(_rms)
+rms_norm_c = composite("rms_norm", fwd=_rms_fwd, bwd=_rms_bwd, reads_outputs=False)(
+    _rms
+)
 rms_norm_add_c = composite(
     "rms_norm_add", fwd=_rms_fwd, bwd=_rms_add_bwd, reads_inputs=(1,)
 )(_rms)
@@ -122,7 +124,9 @@ layer_norm_c = composite(
 )(lambda x, w, b, eps: _layer_fwd(x, w, b, eps)[0])
 
 
-def layer_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
+def layer_norm(
+    x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Tensor:
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axis.
 
     Parameters

@@ -78,9 +78,9 @@ def _bwd(inputs: Any, outputs: Any, residuals: Any, cts: Any, **flags: Any) -> A
     return pull(tuple(cts))
 
 
-selective_scan_c = composite(
-    "selective_scan", fwd=_fwd, bwd=_bwd, reads_outputs=False
-)(_scan)
+selective_scan_c = composite("selective_scan", fwd=_fwd, bwd=_bwd, reads_outputs=False)(
+    _scan
+)
 
 
 def selective_scan(

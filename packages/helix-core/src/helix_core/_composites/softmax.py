@@ -43,7 +43,10 @@ softmax_c = composite(
     "softmax", fwd=lambda x: (_softmax(x),), bwd=_softmax_bwd, reads_inputs=()
 )(_softmax)
 log_softmax_c = composite(
-    "log_softmax", fwd=lambda x: (_log_softmax(x),), bwd=_log_softmax_bwd, reads_inputs=()
+    "log_softmax",
+    fwd=lambda x: (_log_softmax(x),),
+    bwd=_log_softmax_bwd,
+    reads_inputs=(),
 )(_log_softmax)
 
 

@@ -2,8 +2,8 @@
 
 from . import (  # noqa: F401
     contract,
-    conv,
     control,
+    conv,
     create,
     cumulative,
     elementwise,

@@ -49,9 +49,7 @@ def need(op: str, aval: Aval, *categories: str) -> None:
         raise DTypeError(f"[{op}] expected {' or '.join(categories)}; got {aval!r}")
 
 
-def elementwise(
-    op: str, *categories: str, out: DType | None = None
-) -> Any:
+def elementwise(op: str, *categories: str, out: DType | None = None) -> Any:
     """The rule of an elementwise primitive on operands of one dtype."""
 
     def infer(*avals: Aval) -> tuple[Aval, ...]:

@@ -161,7 +161,9 @@ def _int_div(x: Any, y: Any) -> Any:
         r = ops.bitwise_or(ops.left_shift(r, 1), bit)
         fits = ops.le(ub, r)
         r = ops.where(fits, ops.sub_p(r, ub), r)
-        q = ops.where(fits, ops.bitwise_or(q, ops.left_shift(ops.full_like(q, 1), k)), q)
+        q = ops.where(
+            fits, ops.bitwise_or(q, ops.left_shift(ops.full_like(q, 1), k)), q
+        )
     q = ops.where(ops.eq(ub, 0), ops.zeros_like(q), q)
     if signed:
         q = ops.bitcast(q, x.dtype)
@@ -283,7 +285,9 @@ def _abs_decomposed(x: Any) -> Any:
     return ops.where(ops.lt(x, 0), ops.neg_p(x), x)
 
 
-abs_p = primitive("abs", E, _abs_infer, _abs_vjp, reads=((0, ~0),), decompose=_abs_decomposed)
+abs_p = primitive(
+    "abs", E, _abs_infer, _abs_vjp, reads=((0, ~0),), decompose=_abs_decomposed
+)
 
 
 def _sign_decomposed(x: Any) -> Any:
@@ -343,7 +347,11 @@ def _log1p_decomposed(x: Any) -> Any:
     d = u - 1.0
     safe = ops.where(ops.eq(d, 0), ops.full_like(d, 1), d)
     out = ops.where(ops.eq(d, 0), x, ops.log(u) * (x / safe))
-    return ops.where(ops.eq(u, float("inf")), u, out) if x.dtype.category == "float" else out
+    return (
+        ops.where(ops.eq(u, float("inf")), u, out)
+        if x.dtype.category == "float"
+        else out
+    )
 
 
 def _expm1_decomposed(x: Any) -> Any:
@@ -558,7 +566,9 @@ cast_p = primitive("cast", E, _cast_infer, _cast_vjp, reads=((),), required=True
 
 def _bitcast_infer(a: Aval, dtype: Any) -> tuple[Aval, ...]:
     if dtype.itemsize != a.dtype.itemsize or "bool" in (dtype.name, a.dtype.name):
-        raise DTypeError(f"[bitcast] expected dtypes of one width; got {a!r} to {dtype}")
+        raise DTypeError(
+            f"[bitcast] expected dtypes of one width; got {a!r} to {dtype}"
+        )
     return (Aval(a.shape, dtype),)
 
 

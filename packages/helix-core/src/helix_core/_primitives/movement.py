@@ -31,9 +31,7 @@ identity_p = primitive(
 
 
 # unlike identity it stays in graphs: a replay must not differentiate through it
-stop_gradient_p = primitive(
-    "stop_gradient", M, _identity_infer, decompose=lambda x: x
-)
+stop_gradient_p = primitive("stop_gradient", M, _identity_infer, decompose=lambda x: x)
 
 
 def _reshape_infer(a: Aval, shape: Any) -> tuple[Aval, ...]:
@@ -158,9 +156,7 @@ def _slice_vjp(
     return (ops.pad_p(ct, ops.zeros((), ct.dtype, ct.device), tuple(pads)),)
 
 
-slice_p = primitive(
-    "slice", M, _slice_infer, _slice_vjp, reads=NOTHING, required=True
-)
+slice_p = primitive("slice", M, _slice_infer, _slice_vjp, reads=NOTHING, required=True)
 
 
 def _flip_infer(a: Aval, axes: Any) -> tuple[Aval, ...]:

@@ -41,9 +41,7 @@ reduce_sum_p = primitive(
     "reduce_sum",
     R,
     _infer("reduce_sum", "int", "uint", "float", "complex"),
-    lambda inputs, outputs, cts, wanted, axes: (
-        spread(cts[0], inputs[0].shape, axes),
-    ),
+    lambda inputs, outputs, cts, wanted, axes: (spread(cts[0], inputs[0].shape, axes),),
     reads=((),),
     required=True,
 )

@@ -46,7 +46,7 @@ def _vjp(
     at = n - 1 if reverse else 0
     g0 = None
     if wanted[2]:
-        edge_of = lambda t: ops.reshape_p(ops.narrow(t, axis, at, at + 1), h0.shape)  # noqa: E731
+        edge_of = lambda t: ops.reshape_p(ops.narrow(t, axis, at, at + 1), h0.shape)
         g0 = ops.mul_p(edge_of(a), edge_of(g))
     return ops.mul_p(g, h_prev) if wanted[0] else None, g, g0
 

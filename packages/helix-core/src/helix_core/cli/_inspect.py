@@ -58,7 +58,12 @@ def device_rows() -> list[dict[str, Any]]:
     served: set[str] = set()
     for r in plugins.records("backends"):
         kinds = r.spec.kinds if isinstance(r.spec, BackendSpec) else ()
-        row = {"backend": r.name, "distribution": r.distribution, "device": "", "memory": 0}
+        row = {
+            "backend": r.name,
+            "distribution": r.distribution,
+            "device": "",
+            "memory": 0,
+        }
         try:
             backend = plugins.load("backends", r.name)() if r.usable else None
             infos = backend.devices() if backend is not None else []

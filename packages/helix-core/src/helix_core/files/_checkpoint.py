@@ -130,7 +130,9 @@ class CheckpointStore:
             temporary.mkdir()
             for name, value in content.items():
                 if not _PLAIN.match(name):
-                    raise CheckpointError(f"[checkpoint] expected a file name; got {name!r}")
+                    raise CheckpointError(
+                        f"[checkpoint] expected a file name; got {name!r}"
+                    )
                 if _is_arrays(value):
                     save_tensors(temporary / f"{name}.safetensors", value)
                 else:
@@ -139,7 +141,12 @@ class CheckpointStore:
                 p.name: {"size": p.stat().st_size, "sha256": _digest(p)}
                 for p in sorted(temporary.iterdir())
             }
-            manifest = {"schema": SCHEMA, "step": step, "metric": metric, "files": files}
+            manifest = {
+                "schema": SCHEMA,
+                "step": step,
+                "metric": metric,
+                "files": files,
+            }
             write_json(temporary / "MANIFEST.json", manifest)
             sync_dir(temporary)
             if final.exists():
@@ -227,11 +234,15 @@ class CheckpointStore:
         folder = self.path(step)
         if not folder.is_dir():
             have = ", ".join(map(str, self.steps())) or "none"
-            raise CheckpointError(f"[checkpoint] step {step} is missing; there are: {have}")
+            raise CheckpointError(
+                f"[checkpoint] step {step} is missing; there are: {have}"
+            )
         manifest = read_json(folder / "MANIFEST.json")
         listed = manifest.get("files") if isinstance(manifest, dict) else None
         if not isinstance(listed, dict) or manifest.get("step") != step:
-            raise CheckpointError(f"[checkpoint] the manifest of step {step} is damaged")
+            raise CheckpointError(
+                f"[checkpoint] the manifest of step {step} is damaged"
+            )
         schema = manifest.get("schema")
         if not isinstance(schema, int) or schema > SCHEMA:
             raise CheckpointError(

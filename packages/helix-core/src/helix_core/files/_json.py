@@ -50,7 +50,9 @@ def read_json(path: PathLike, limit: int = MAX_JSON) -> Any:
     try:
         size = os.stat(path).st_size
         if size > limit:
-            raise FileError(f"[read] expected at most {limit} bytes; {name!r} has {size}")
+            raise FileError(
+                f"[read] expected at most {limit} bytes; {name!r} has {size}"
+            )
         return json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as e:
         if isinstance(e, FileError):
@@ -66,7 +68,9 @@ def append_jsonl(path: PathLike, row: Any) -> None:
             if f.write(line) != len(line):
                 raise OSError("short write")
     except OSError as e:
-        raise FileError(f"[append] {os.fspath(path)!r} could not be written: {e}") from e
+        raise FileError(
+            f"[append] {os.fspath(path)!r} could not be written: {e}"
+        ) from e
 
 
 def read_jsonl(path: PathLike) -> Iterator[Any]:

@@ -26,7 +26,9 @@ _NAMES = {
 
 
 def save_tensors(
-    path: PathLike, tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None
+    path: PathLike,
+    tensors: dict[str, np.ndarray],
+    metadata: dict[str, str] | None = None,
 ) -> None:
     """Write arrays atomically.
 
@@ -85,7 +87,9 @@ def load_tensors(path: PathLike) -> dict[str, np.ndarray]:
     out = {}
     for key, entry in found:
         dtype = _dtype(entry["dtype"], name, key)
-        out[key] = np.frombuffer(bytearray(entry["data"]), dtype).reshape(entry["shape"])
+        out[key] = np.frombuffer(bytearray(entry["data"]), dtype).reshape(
+            entry["shape"]
+        )
     return out
 
 

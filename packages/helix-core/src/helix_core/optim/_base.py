@@ -83,13 +83,16 @@ class Optimizer:
         if len({id(p) for p in self.parameters}) != len(self.parameters):
             raise OptimizerError("[optimizer] expected each parameter once")
         if not self.parameters:
-            raise OptimizerError("[optimizer] expected at least one trainable parameter")
+            raise OptimizerError(
+                "[optimizer] expected at least one trainable parameter"
+            )
         dev = self.parameters[0].device
         self._lr = Cell(ops.tensor(float(lr), dtype="float64", device=dev), "lr")
         self._step = Cell(ops.tensor(0, device=dev), "step")
         state = self.init([p.value for p in self.parameters])
         self.cells = {
-            k: [Cell(t, f"{k}.{i}") for i, t in enumerate(ts)] for k, ts in state.items()
+            k: [Cell(t, f"{k}.{i}") for i, t in enumerate(ts)]
+            for k, ts in state.items()
         }
 
     # ------------------------------------------------------------------ the pure pair
@@ -158,12 +161,16 @@ class Optimizer:
     def state_dict(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Arrays by ``slot.index``, and plain values: exactly what a resume needs."""
         arrays = {
-            f"{k}.{i}": c.value for k, cs in self.cells.items() for i, c in enumerate(cs)
+            f"{k}.{i}": c.value
+            for k, cs in self.cells.items()
+            for i, c in enumerate(cs)
         }
         meta = {"name": type(self).__name__, "step": self.steps, "lr": self.lr}
         return arrays, meta
 
-    def load_state_dict(self, state: tuple[Mapping[str, Any], Mapping[str, Any]]) -> None:
+    def load_state_dict(
+        self, state: tuple[Mapping[str, Any], Mapping[str, Any]]
+    ) -> None:
         """Take a state over; nothing changes if it does not fit.
 
         Raises

@@ -17,7 +17,9 @@ def clip_by_norm(*grads: Tensor, limit: float) -> tuple[Tensor, ...]:
     """Gradients scaled to a global norm of at most ``limit``, then that norm before."""
     total = None
     for g in grads:
-        s = ops.sum(ops.cast(ops.square(g), "float32" if g.dtype.itemsize < 4 else g.dtype))
+        s = ops.sum(
+            ops.cast(ops.square(g), "float32" if g.dtype.itemsize < 4 else g.dtype)
+        )
         total = s if total is None else total + ops.cast(s, total.dtype)
     assert total is not None
     norm = ops.sqrt(total)

@@ -127,9 +127,14 @@ def load(kind: str, name: str) -> Any:
                 obj = resolve_dotted(r.spec.factory)
         except (Exception, SystemExit) as e:
             reason = f"{type(e).__name__}: {e}"
-            _replace(r, r.but(state="broken", reason=reason, traceback=traceback.format_exc()))
+            _replace(
+                r,
+                r.but(state="broken", reason=reason, traceback=traceback.format_exc()),
+            )
             if _strict():
-                raise PluginError(f"[plugins] {r.name} of {r.distribution}: {reason}") from e
+                raise PluginError(
+                    f"[plugins] {r.name} of {r.distribution}: {reason}"
+                ) from e
             raise PluginUnavailable(
                 f"[plugins] {kind[:-1]} {name!r} of {r.distribution} {r.version} cannot be "
                 f"loaded: {reason}. usable {kind}: {', '.join(names(kind)) or 'none'}"
@@ -155,9 +160,7 @@ def _replace(old: Record, new: Record) -> None:
 
 def providers(device_kind: str) -> list[Record]:
     """Backends that offer a device kind, best first."""
-    found = [
-        r for r in records("backends") if r.usable and device_kind in r.spec.kinds
-    ]
+    found = [r for r in records("backends") if r.usable and device_kind in r.spec.kinds]
     return sorted(found, key=lambda r: (-r.spec.priority, r.name))
 
 

@@ -181,7 +181,9 @@ def _from_module(base: Record, value: str) -> list[Record]:
         problem = contract_problem(base.kind, spec)
         if problem:
             if strict():
-                raise PluginError(f"[plugins] {spec.name} of {base.distribution}: {problem}")
+                raise PluginError(
+                    f"[plugins] {spec.name} of {base.distribution}: {problem}"
+                )
             rec = rec.but(state="incompatible", reason=problem)
             _warn(rec)
         out.append(rec)

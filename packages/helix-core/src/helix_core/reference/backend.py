@@ -9,9 +9,8 @@ import numpy as np
 
 from .._aval import Aval
 from .._dtypes import ALL, as_dtype
-from . import control, conv, cumulative, elementwise, fft, index, movement, random
+from . import control, conv, cumulative, elementwise, fft, index, movement, random, sort
 from . import reduce as reduce_
-from . import sort
 
 LOWERINGS: dict[str, Callable[..., Any]] = {}
 for _m in (

@@ -140,5 +140,7 @@ LOWERINGS: dict[str, Callable[..., Any]] = {
     "conj": ufunc(np.conj),
     "where": plain(np.where),
     "cast": plain(_cast),
-    "bitcast": plain(lambda a, dtype: np.ascontiguousarray(a).view(dtype.dtype).reshape(a.shape)),
+    "bitcast": plain(
+        lambda a, dtype: np.ascontiguousarray(a).view(dtype.dtype).reshape(a.shape)
+    ),
 }

@@ -11,7 +11,9 @@ import numpy as np
 def _pad(dev: Any, a: Any, value: Any, pads: Any, out: Any = None) -> np.ndarray:
     """Allocate the result filled with the value, and write what is left of ``a``."""
     inner = tuple(p + 1 for _, _, p in pads)
-    spread = [max(n + (n - 1) * (k - 1), 0) for n, k in zip(a.shape, inner, strict=True)]
+    spread = [
+        max(n + (n - 1) * (k - 1), 0) for n, k in zip(a.shape, inner, strict=True)
+    ]
     shape = [lo + n + hi for n, (lo, hi, _) in zip(spread, pads, strict=True)]
     res = np.full(shape, value, a.dtype)
     dst, src = [], []
@@ -21,7 +23,11 @@ def _pad(dev: Any, a: Any, value: Any, pads: Any, out: Any = None) -> np.ndarray
         last = max(last, first)
         at = lo + first * k
         src.append(slice(first, last))
-        dst.append(slice(at, at + (last - first - 1) * k + 1, k) if last > first else slice(0, 0))
+        dst.append(
+            slice(at, at + (last - first - 1) * k + 1, k)
+            if last > first
+            else slice(0, 0)
+        )
     if all(s.stop > s.start for s in src):
         res[tuple(dst)] = a[tuple(src)]
     return res

@@ -97,7 +97,7 @@ def _operation(name: str, count: int, emit: Any) -> Any:
     """An intrinsic of vectors that gives a vector."""
     names = ", ".join("abcd"[:count])
     scope: dict[str, Any] = {"_types": _types, "emit": emit}
-    exec(  # noqa: S102
+    exec(
         f"def {name}(typingctx, {names}):\n"
         f"    v = _types()[0]\n"
         f"    return v({', '.join(['v'] * count)}), "
@@ -132,7 +132,9 @@ mul = _operation("mul", 2, lambda b, x, y: b.fmul(x, y))
 div = _operation("div", 2, lambda b, x, y: b.fdiv(x, y))
 fma = _operation("fma", 3, lambda b, x, y, z: _call(b, "fma", x, y, z))
 exp2 = _operation("exp2", 1, _exp2)
-exp2.__doc__ = "2^x to 1.5 ulp; 0 below -126 rounds to 2^-126, above 128 to the largest."
+exp2.__doc__ = (
+    "2^x to 1.5 ulp; 0 below -126 rounds to 2^-126, above 128 to the largest."
+)
 absolute = _operation("absolute", 1, lambda b, x: _call(b, "fabs", x))
 positive = _operation(
     "positive",

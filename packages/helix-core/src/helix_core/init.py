@@ -82,13 +82,13 @@ def gain(nonlinearity: str, slope: float = 0.01) -> float:
 
 def uniform(shape: Shape, low: float = 0.0, high: float = 1.0, **where: Any) -> Tensor:
     """Uniform in [low, high). ``where``: ``dtype``, ``device``, ``generator``."""
-    return random_uniform(tuple(shape), low, high, **where)
+    return random_uniform(tuple(shape), low, high, **_given(where))
 
 
 def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, **where: Any) -> Tensor:
     """Normal with this mean and standard deviation."""
     _positive("std", std)
-    return random_normal(tuple(shape), mean, std, **where)
+    return random_normal(tuple(shape), mean, std, **_given(where))
 
 
 def truncated_normal(
@@ -184,9 +184,14 @@ def _positive(name: str, value: float) -> None:
         raise InitError(f"[init] expected {name} >= 0; got {value}")
 
 
+def _given(where: dict[str, Any]) -> dict[str, Any]:
+    """Without what is None: layers pass their own defaults on."""
+    return {k: v for k, v in where.items() if v is not None}
+
+
 def _split(where: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
-    rest = dict(where)
-    dtype = as_dtype(rest.pop("dtype", None) or "float32")
+    rest = _given(where)
+    dtype = as_dtype(rest.pop("dtype", "float32"))
     return dtype, rest.pop("device", None), rest
 
 

@@ -1,0 +1,18 @@
+"""Layers, blocks and whole models of HelixML."""
+
+from ._check import LayerError as LayerError
+from ._dropout import Dropout as Dropout
+from ._embedding import Embedding as Embedding
+from ._linear import Linear as Linear
+from ._linear import linear as linear
+from ._mamba import MambaBlock as MambaBlock
+from ._mamba import MambaMixer as MambaMixer
+from ._mamba import MambaState as MambaState
+from ._mamba import StepSizes as StepSizes
+from ._mamba_lm import LMState as LMState
+from ._mamba_lm import MambaConfig as MambaConfig
+from ._mamba_lm import MambaLM as MambaLM
+from ._normalisation import LayerNorm as LayerNorm
+from ._normalisation import RMSNorm as RMSNorm
+from ._sampling import Sampler as Sampler
+from ._version import __version__ as __version__

@@ -1,0 +1,43 @@
+"""The light module behind this package's entry points."""
+
+from helix_core.contracts import CommandSpec, LayerSpec, ModelSpec
+from helix_core.plugins import hookimpl
+
+_LAYERS = {
+    "linear": ("Linear", "An affine map of the last axis."),
+    "embedding": ("Embedding", "A table of vectors."),
+    "rms_norm": ("RMSNorm", "Root mean square norm of the last axis."),
+    "layer_norm": ("LayerNorm", "Layer norm of the last axis."),
+    "dropout": ("Dropout", "Zero elements at random in training."),
+    "mamba": ("MambaBlock", "Selective state space block (Mamba)."),
+}
+
+
+@hookimpl
+def helix_layers() -> list[LayerSpec]:
+    return [
+        LayerSpec(name=name, factory=f"helix_layers:{cls}", summary=summary)
+        for name, (cls, summary) in _LAYERS.items()
+    ]
+
+
+@hookimpl
+def helix_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            name="mamba_lm",
+            factory="helix_layers._mamba_lm:build",
+            summary="A language model of Mamba blocks.",
+        )
+    ]
+
+
+@hookimpl
+def helix_commands() -> list[CommandSpec]:
+    return [
+        CommandSpec(
+            name="generate",
+            factory="helix_layers.commands:generate",
+            summary="Continue a prompt with a trained model.",
+        )
+    ]

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import helix_core as hx
 import numpy as np
 from helix_core import files
 

@@ -44,9 +44,10 @@ def save_tensors(
         For dtypes that the format lacks (complex), or when the disk is full; what was
         there stays.
     """
-    from safetensors import SafetensorError, serialize_file
+    from safetensors import SafetensorError, TensorSpec, serialize_file
 
     entries: dict[str, Any] = {}
+    alive = []  # a TensorSpec holds an address only
     for name in sorted(tensors):
         a = np.asarray(tensors[name])
         kind = _ODD.get(a.dtype)
@@ -59,7 +60,9 @@ def save_tensors(
         flat = np.ascontiguousarray(a)
         if kind:
             flat = flat.view(kind[1])
-        entries[name] = {"dtype": dtype, "shape": list(a.shape), "data": flat.tobytes()}
+        alive.append(flat)
+        address, size = flat.ctypes.data, flat.nbytes
+        entries[name] = TensorSpec(dtype, list(a.shape), address, size)
     try:
         with atomic_path(path) as temporary:
             serialize_file(entries, os.fspath(temporary), metadata)

@@ -62,7 +62,9 @@ def save_tensors(
             flat = flat.view(kind[1])
         alive.append(flat)
         address, size = flat.ctypes.data, flat.nbytes
-        entries[name] = TensorSpec(dtype, list(a.shape), address, size)
+        entries[name] = TensorSpec(
+            dtype=dtype, shape=list(a.shape), data_ptr=address, data_len=size
+        )
     try:
         with atomic_path(path) as temporary:
             serialize_file(entries, os.fspath(temporary), metadata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -94,5 +95,5 @@ def generate(run: Path, **o: Any) -> None:
 
 def write(data: bytes) -> None:
     """Raw bytes to the terminal at once: a model's text need not be UTF-8."""
-    click.get_binary_stream("stdout").write(data)
-    click.get_binary_stream("stdout").flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -303,11 +303,10 @@ def _recompute(
         return out if isinstance(out, tuple) else (out,)
 
     _, pull = vjp(fn, *[inputs[i] for i in which])
-    grads = pull(tuple(cts))
-    if len(which) == 1:
-        grads = (grads,) if isinstance(grads, Tensor) else grads
     out: list[Any] = [None] * len(inputs)
-    for i, g in zip(which, grads, strict=True):
+    # None and not zeros where nothing arrives: a residual without a cotangent leaves
+    # the backward rule in force
+    for i, g in zip(which, pull.reached(tuple(cts)), strict=True):
         out[i] = g
     return tuple(out)
 

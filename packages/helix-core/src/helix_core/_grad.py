@@ -127,6 +127,16 @@ class Pullback:
     def __call__(self, cts: Any) -> Any:
         from ._ops import zeros_like
 
+        grads = self.reached(cts)
+        with scope(active=STATE.get().active & ~self._bit):
+            out = tuple(
+                zeros_like(m) if g is None else g
+                for g, m in zip(grads, self._marks, strict=True)
+            )
+        return out[0] if self._single else out
+
+    def reached(self, cts: Any) -> list[Any]:
+        """One gradient per input, None where nothing arrived."""
         given, _ = flatten(cts) if not _flat(cts) else (list(cts), None)
         if len(given) != len(self._outs):
             raise GradError(
@@ -143,12 +153,7 @@ class Pullback:
             pairs.append((y, ct))
         found = walk(pairs, self._bit, [m.node for m in self._marks])
         grads = [found.get(m.node) for m in self._marks]
-        with scope(active=STATE.get().active & ~self._bit):
-            out = tuple(
-                zeros_like(m) if g is None else _drop(g, self._bit)
-                for g, m in zip(grads, self._marks, strict=True)
-            )
-        return out[0] if self._single else out
+        return [None if g is None else _drop(g, self._bit) for g in grads]
 
     def __del__(self) -> None:
         free_level(self._bit)
@@ -194,11 +199,7 @@ def vjp(fn: Callable[..., Any], *xs: Any) -> tuple[Any, Pullback]:
     outs, tree = flatten(y)
     outs = [o.value if isinstance(o, Cell) else o for o in outs]
     pull = Pullback(outs, marks, len(marks) == 1, bit)
-    return unflatten(tree, [_drop_value(o) for o in outs]), pull
-
-
-def _drop_value(t: Tensor) -> Tensor:
-    return t
+    return unflatten(tree, [_drop(o, bit) for o in outs]), pull
 
 
 def checkpoint(fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -220,8 +220,8 @@ def test_linear_cross_entropy_with_smoothing_has_the_smoothed_gradient():
     )
 
 
-def test_kernels_are_chosen_by_priority_and_support():
-    calls = []
+def test_kernels_are_chosen_by_priority_and_support(device):
+    calls, name = [], f"doubly on {device}"
 
     def kernel(dev, x, **attrs):
         calls.append(x.shape)
@@ -230,15 +230,14 @@ def test_kernels_are_chosen_by_priority_and_support():
     def picky(dev, x, **attrs):
         return True if x.dtype is hx.float32 else "float32 only"
 
-    op = hx.Composite("doubly", lambda x: x * 2.0)
-    spec = hx.contracts.KernelSpec("doubly", "numpy", kernel, supports=picky)
+    op = hx.Composite(name, lambda x: x * 2.0)
+    spec = hx.contracts.KernelSpec(name, device.kind, kernel, supports=picky)
     hx.register_kernel(spec)
-    dev = hx.Device("numpy")
-    x = hx.tensor([0.5], device=dev)
-    assert hx.which("doubly", dev, x).kernel is spec
+    x = hx.tensor([0.5])
+    assert hx.which(name, device, x).kernel is spec
     assert op(x).item() == np.tanh(np.float32(0.5)) and calls == [(1,)]
-    wide = hx.tensor(np.array([0.5]), device=dev)
-    choice = hx.which("doubly", dev, wide)
+    wide = hx.tensor(np.array([0.5]))
+    choice = hx.which(name, device, wide)
     assert choice.kernel == "default" and choice.why == "float32 only"
     with pytest.warns(UserWarning, match="refused float64.*float32 only"):
         assert op(wide).item() == 1.0

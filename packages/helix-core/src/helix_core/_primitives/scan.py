@@ -33,22 +33,27 @@ def _vjp(
     if n == 0:
         return ops.zeros_like(a), ct, ops.zeros_like(h0)
     edge = tuple(1 if i == axis else m for i, m in enumerate(a.shape))
+
+    def shifted(x: Any, end: Any, later: bool) -> Any:
+        """x one step later or earlier, with ``end`` where nothing was."""
+        if later:
+            return ops.concat([end, ops.narrow(x, axis, 0, n - 1)], axis)
+        return ops.concat([ops.narrow(x, axis, 1, n), end], axis)
+
     zero = ops.zeros(edge, a.dtype, a.device)
-    first = ops.reshape_p(h0, edge)
-    if reverse:
-        a_next = ops.concat([zero, ops.narrow(a, axis, 0, n - 1)], axis)
-        h_prev = ops.concat([ops.narrow(h, axis, 1, n), first], axis)
-    else:
-        a_next = ops.concat([ops.narrow(a, axis, 1, n), zero], axis)
-        h_prev = ops.concat([first, ops.narrow(h, axis, 0, n - 1)], axis)
     none = ops.zeros(h0.shape, a.dtype, a.device)
+    a_next = shifted(a, zero, reverse)
     g = bind(linear_scan_p, a_next, ct, none, axis=axis, reverse=not reverse)
-    at = n - 1 if reverse else 0
-    g0 = None
+    ga = g0 = None
+    if wanted[0]:  # only then h and h0 were kept
+        ga = ops.mul_p(g, shifted(h, ops.reshape_p(h0, edge), not reverse))
     if wanted[2]:
-        edge_of = lambda t: ops.reshape_p(ops.narrow(t, axis, at, at + 1), h0.shape)
-        g0 = ops.mul_p(edge_of(a), edge_of(g))
-    return ops.mul_p(g, h_prev) if wanted[0] else None, g, g0
+        at = n - 1 if reverse else 0
+        first = [
+            ops.reshape_p(ops.narrow(t, axis, at, at + 1), h0.shape) for t in (a, g)
+        ]
+        g0 = ops.mul_p(*first)
+    return ga, g, g0
 
 
 linear_scan_p = primitive(

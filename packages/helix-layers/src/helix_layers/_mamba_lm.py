@@ -70,16 +70,26 @@ class MambaConfig:
 
 
 class LMState(NamedTuple):
-    """The states of all layers, one above the other.
+    """The states of all layers, one above the other, channels last.
 
     Attributes
     ----------
     conv : Tensor (layer, batch, d_conv - 1, d_inner)
-    ssm : Tensor (layer, batch, d_inner, d_state)
+    ssm : Tensor (layer, batch, d_state, d_inner)
     """
 
     conv: hx.Tensor
     ssm: hx.Tensor
+
+    @classmethod
+    def of(cls, states: list[MambaState]) -> LMState:
+        """The states of the layers, in order."""
+        conv, ssm = zip(*states, strict=True)
+        return cls(hx.stack(conv), hx.swapaxes(hx.stack(ssm), 2, 3))
+
+    def layer(self, i: int) -> MambaState:
+        """The state of layer i."""
+        return MambaState(self.conv[i], hx.swapaxes(self.ssm[i], 1, 2))
 
 
 class MambaLM(hx.Module):
@@ -153,7 +163,7 @@ class MambaLM(hx.Module):
         x, residual = self.embedding(ids), None
         states: list[MambaState] = []
         for i, layer in enumerate(self.layers):
-            old = None if state is None else MambaState(state.conv[i], state.ssm[i])
+            old = None if state is None else state.layer(i)
             x, residual = layer.branch(x, residual, old, return_state)
             if return_state:
                 x, new = x
@@ -161,8 +171,7 @@ class MambaLM(hx.Module):
         h, _ = self.norm(x, residual)
         if not return_state:
             return h
-        conv, ssm = zip(*states, strict=True)
-        return h, LMState(hx.stack(conv), hx.stack(ssm))
+        return h, LMState.of(states)
 
     def forward(self, ids: Any) -> hx.Tensor:
         """Logits of what follows each place.
@@ -193,9 +202,7 @@ class MambaLM(hx.Module):
     # ---------------------------------------------------------------------- streaming
     def initial_state(self, batch: int = 1) -> LMState:
         """The state before the first byte."""
-        states = [layer.mixer.initial_state(batch) for layer in self.layers]
-        conv, ssm = zip(*states, strict=True)
-        return LMState(hx.stack(conv), hx.stack(ssm))
+        return LMState.of([x.mixer.initial_state(batch) for x in self.layers])
 
     def prefill(self, ids: Any, state: LMState | None = None) -> tuple[Any, LMState]:
         """Read a sequence at once.

@@ -80,10 +80,11 @@ def _step(
         dbc = linear(u, x_w)
         dt = hx.softplus(linear(dbc[:, :r], dt_w, dt_b))
         b, c = dbc[:, r : r + n], dbc[:, r + n :]
-        decay = hx.exp(dt[:, :, None] * -hx.exp(a_log))
-        s = decay * ssm[i] + (dt * u)[:, :, None] * b[:, None, :]
+        rates = -hx.exp(hx.swapaxes(a_log, 0, 1))  # (d_state, d_inner)
+        decay = hx.exp(dt[:, None, :] * rates)
+        s = decay * ssm[i] + (dt * u)[:, None, :] * b[:, :, None]
         ssms.append(s)
-        y = (hx.sum(s * c[:, None, :], 2) + u * skip) * hx.silu(z)
+        y = (hx.sum(s * c[:, :, None], 1) + u * skip) * hx.silu(z)
         x = x + linear(y, out_w, out_b)
     logits = linear(hx.rms_norm(x, norm_f, eps), head)
     return logits, hx.stack(convs), hx.stack(ssms)

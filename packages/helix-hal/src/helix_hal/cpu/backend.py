@@ -14,6 +14,7 @@ import numpy as np
 from helix_core.contracts import DeviceInfo
 from helix_core.reference.backend import NumpyBackend
 
+from helix_hal.cpu import model_specs as _model_specs  # noqa: F401 (registers)
 from helix_hal.cpu import threads
 from helix_hal.cpu.lowerings import LOWERINGS
 from helix_hal.cpu.specs import SPECS

@@ -67,9 +67,10 @@ def _select(
         if ok is True:
             why = f"kernel of {spec.backend!r} with priority {spec.priority}"
             return Choice(spec, why, resolve_dotted(spec.forward))
-        refusals.append(str(ok))
-    why = "; ".join(refusals)
-    if warn and (name, dev.name) not in _WARNED:
+        if ok is not None:
+            refusals.append(str(ok))
+    why = "; ".join(refusals) or "the default body is the better choice here"
+    if refusals and warn and (name, dev.name) not in _WARNED:
         _WARNED.add((name, dev.name))
         warnings.warn(
             f"[{name}] a kernel for {dev.name!r} exists but refused "

@@ -67,7 +67,8 @@ class KernelSpec:
     forward : callable or str
         ``forward(device, *buffers, **attrs) -> buffers``, or its dotted path.
     supports : callable, str or None
-        ``supports(device, *avals, **attrs)`` is True, or the reason in words.
+        ``supports(device, *avals, **attrs)`` is True, or the reason in words, which is
+        shown once as a warning; None where the default body is the better choice.
     priority : int
     contract : (int, int)
     """

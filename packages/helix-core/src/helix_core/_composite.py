@@ -53,6 +53,7 @@ class Composite:
 
     category = "COMPOSITE"
     reads_out = True
+    pulls = None
 
     def __init__(
         self,

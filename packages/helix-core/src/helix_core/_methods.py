@@ -134,8 +134,8 @@ def _dlpack_device(x: Any) -> Any:
     return _host(x).__dlpack_device__()
 
 
-def _flip_args(op: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, y: op(y, x)
+def _rpow(x: Any, y: Any) -> Tensor:
+    return _ops.power(y, x)
 
 
 def _rmatmul(x: Any, y: Any) -> Tensor:
@@ -157,19 +157,19 @@ PROPERTIES: dict[str, Callable[[Any], Any]] = {
 }
 METHODS: dict[str, Callable[..., Any]] = {
     "__add__": _ops.add,
-    "__radd__": _flip_args(_ops.add),
+    "__radd__": _ops.radd,
     "__sub__": _ops.subtract,
-    "__rsub__": _flip_args(_ops.subtract),
+    "__rsub__": _ops.rsubtract,
     "__mul__": _ops.mul,
-    "__rmul__": _flip_args(_ops.mul),
+    "__rmul__": _ops.rmul,
     "__truediv__": _ops.divide,
-    "__rtruediv__": _flip_args(_ops.divide),
+    "__rtruediv__": _ops.rdivide,
     "__floordiv__": _ops.floor_divide,
-    "__rfloordiv__": _flip_args(_ops.floor_divide),
+    "__rfloordiv__": _ops.rfloor_divide,
     "__mod__": _ops.mod,
-    "__rmod__": _flip_args(_ops.mod),
+    "__rmod__": _ops.rmod,
     "__pow__": _ops.power,
-    "__rpow__": _flip_args(_ops.power),
+    "__rpow__": _rpow,
     "__matmul__": _contract.matmul,
     "__rmatmul__": _rmatmul,
     "__neg__": _ops.neg_p,
@@ -177,15 +177,15 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__abs__": _ops.abs,
     "__invert__": _ops.bitwise_not,
     "__and__": _ops.bitwise_and,
-    "__rand__": _flip_args(_ops.bitwise_and),
+    "__rand__": _ops.rbitwise_and,
     "__or__": _ops.bitwise_or,
-    "__ror__": _flip_args(_ops.bitwise_or),
+    "__ror__": _ops.rbitwise_or,
     "__xor__": _ops.bitwise_xor,
-    "__rxor__": _flip_args(_ops.bitwise_xor),
+    "__rxor__": _ops.rbitwise_xor,
     "__lshift__": _ops.left_shift,
-    "__rlshift__": _flip_args(_ops.left_shift),
+    "__rlshift__": _ops.rleft_shift,
     "__rshift__": _ops.right_shift,
-    "__rrshift__": _flip_args(_ops.right_shift),
+    "__rrshift__": _ops.rright_shift,
     "__eq__": _ops.eq,
     "__ne__": _ops.ne,
     "__lt__": _ops.lt,

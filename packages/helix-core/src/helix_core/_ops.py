@@ -6,22 +6,14 @@ Names that end in ``_p`` take tensors of one dtype and go straight to the primit
 
 from __future__ import annotations
 
-import builtins
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from . import _dtypes as dt
-from ._aval import Aval
-from ._cell import Cell, Parameter
-from ._dtypes import DType, as_dtype, promote
-from ._errors import DTypeError, HelixError
-from ._primitive import bind, check_concrete, mixed_devices
+from ._dtypes import as_dtype
+from ._errors import DTypeError
+from ._primitive import bind
 from ._primitives import elementwise as E
-from ._state import STATE
-from ._tape import Node
 from ._tensor import Tensor
 
 # isort: split
@@ -36,211 +28,7 @@ from ._create import (
     zeros,
     zeros_like,
 )
-
-_SCALARS = (bool, int, float, complex)
-_CONSTANTS: dict[Any, Tensor] = {}
-
-
-def constant(value: Any, dtype: DType, device: Any) -> Tensor:
-    """A cached 0-d weak tensor for a Python scalar; a literal of the trace in one."""
-    trace = STATE.get().trace
-    # 0.0 and -0.0 are equal keys, and True == 1 == 1.0: type and sign belong to the key
-    key: Any = (value, type(value), dtype, device)
-    if not value and type(value) is not int:
-        key = (*key, str(value))
-    table = _CONSTANTS if trace is None else trace.literals
-    hit = table.get(key)
-    if hit is None:
-        check_scalar(value, dtype)
-        hit = bind(
-            E_full(), device=device, shape=(), value=value, dtype=dtype, weak=True
-        )
-        if len(table) > 10_000:
-            table.clear()
-        if value == value:  # NaN is no key
-            table[key] = hit
-    return hit
-
-
-def E_full() -> Any:
-    from ._primitives.create import full_p
-
-    return full_p
-
-
-def check_scalar(value: Any, dtype: DType) -> None:
-    """A Python int must fit the integer dtype that it meets."""
-    if type(value) is int and dtype.category in ("int", "uint"):
-        info = np.iinfo(dtype.dtype)
-        if not info.min <= value <= info.max:
-            raise DTypeError(
-                f"[promote] expected an integer that fits {dtype}; got {value}. "
-                "Hint: x.astype('int64'), or hx.tensor(value)"
-            )
-
-
-def operand(x: Any) -> Any:
-    """A Tensor or a Python scalar from anything that may stand in an expression."""
-    kind = type(x)
-    if kind is Parameter:
-        return x.value
-    if kind is Tensor or kind in _SCALARS:
-        return x
-    if isinstance(x, Cell):
-        value = x.value
-        if value is None:
-            raise TypeError(f"[operand] expected a value; the cell {x.name!r} is empty")
-        return value
-    if isinstance(x, Tensor):
-        return x
-    return as_tensor(x)
-
-
-def lift(*xs: Any, device: Any = None) -> list[Tensor]:
-    """Promote operands to tensors of one dtype; scalars take that dtype and stay weak."""
-    xs = tuple([operand(x) for x in xs])
-    dev = device
-    known = []
-    for x in xs:
-        if type(x) is Tensor:
-            dev = dev or x.device
-            known.append((x.aval.dtype, x.aval.weak))
-        else:
-            known.append((as_dtype(type(x)), type(x) is not bool))
-    first = known[0]
-    dtype = (
-        first[0]
-        if builtins.all(k[0] is first[0] for k in known)
-        else promote(*known)[0]
-    )
-    dev = dev or STATE.get().device or _default()
-    return [
-        (x if x.aval.dtype is dtype else cast(x, dtype))
-        if type(x) is Tensor
-        else constant(x, dtype, dev)
-        for x in xs
-    ]
-
-
-def _default() -> Any:
-    from ._device import default_device
-
-    return default_device()
-
-
-def _binary(prim: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """``(prim_level, user_level)``: one closure does everything an eager op needs."""
-    memo: dict[Any, Aval] = {}
-    name, get, rule = prim.name, STATE.get, prim.vjp
-
-    differentiable = rule is not None
-    # (keep x, keep y, keep out) for wanted x, wanted y, both
-    keep = {
-        w: (*prim.saves(w, 1)[0], *prim.saves(w, 1)[1])
-        for w in ((True, False), (False, True), (True, True))
-    }
-
-    def direct(x: Tensor, y: Tensor) -> Tensor:
-        s = get()
-        dev = x.device
-        if s.trace is not None:
-            return s.trace.record(prim, (x, y), {}, False)  # type: ignore[no-any-return]
-        if dev is not y.device:
-            mixed_devices(name, (x, y))
-        key = (x.aval, y.aval)
-        aval = memo.get(key)
-        if aval is None:
-            if len(memo) > 20_000:
-                memo.clear()
-            aval = memo[key] = prim.infer(*key)[0]
-        try:
-            out = dev.table[name](dev, x.buffer, y.buffer)
-        except HelixError:
-            raise
-        except Exception:
-            check_concrete(name, (x, y))
-            raise
-        nx, ny = x.node, y.node
-        if nx is None and ny is None:
-            return Tensor(out, aval, dev)
-        active = s.active
-        mx = 0 if nx is None else nx.mask & active
-        my = 0 if ny is None else ny.mask & active
-        mask = mx | my
-        if not mask or not differentiable:
-            return Tensor(out, aval, dev)
-        kx, ky, ko = keep[mx != 0, my != 0]
-        if not kx:
-            x = Tensor(None, x.aval, dev, nx, x.index)
-        if not ky:
-            y = Tensor(None, y.aval, dev, ny, y.index)
-        outs = (out,) if ko else None
-        return Tensor(out, aval, dev, Node(prim, (x, y), {}, (aval,), mask, outs, dev))
-
-    def op(x: Any, y: Any) -> Tensor:
-        if type(x) is not Tensor:
-            x = operand(x)
-        if type(y) is not Tensor:
-            kind = type(y)
-            if kind is Parameter:
-                y = y.value
-            elif type(x) is not Tensor:
-                y = operand(y)
-            elif (kind is float and x.aval.dtype.inexact) or (
-                kind is int and x.aval.dtype is not dt.bool_
-            ):
-                y = constant(y, x.aval.dtype, x.device)
-            else:
-                y = operand(y)
-        if (
-            type(x) is not Tensor
-            or type(y) is not Tensor
-            or x.aval.dtype is not y.aval.dtype
-        ):
-            x, y = lift(x, y)
-        return direct(x, y)
-
-    op.__name__ = op.__qualname__ = name
-    return direct, op
-
-
-def _unary(prim: Any, inexact: bool = False) -> Callable[..., Any]:
-    """User level; ``inexact``: integers are computed as float32."""
-    memo: dict[Any, Aval] = {}
-    name, get, differentiable = prim.name, STATE.get, prim.vjp is not None
-    (keep_in,), (keep_out,) = prim.saves((True,), 1)
-
-    def op(x: Any) -> Tensor:
-        if type(x) is not Tensor:
-            x = as_tensor(operand(x))
-        s = get()
-        aval = memo.get(x.aval)
-        if aval is None:
-            if inexact and not x.aval.dtype.inexact:
-                return op(cast(x, dt.float32))
-            aval = memo[x.aval] = prim.infer(x.aval)[0]
-        if s.trace is not None:
-            return s.trace.record(prim, (x,), {}, False)  # type: ignore[no-any-return]
-        dev, nx = x.device, x.node
-        try:
-            out = dev.table[name](dev, x.buffer)
-        except HelixError:
-            raise
-        except Exception:
-            check_concrete(name, (x,))
-            raise
-        if nx is None or not differentiable:
-            return Tensor(out, aval, dev)
-        mask = nx.mask & s.active
-        if not mask:
-            return Tensor(out, aval, dev)
-        if not keep_in:
-            x = Tensor(None, x.aval, dev, nx, x.index)
-        outs = (out,) if keep_out else None
-        return Tensor(out, aval, dev, Node(prim, (x,), {}, (aval,), mask, outs, dev))
-
-    op.__name__ = op.__qualname__ = name
-    return op
+from ._eager import binary, cast, check_scalar, constant, lift, operand, unary
 
 
 def _documented(fn: Any, name: str, text: str) -> Any:
@@ -250,30 +38,32 @@ def _documented(fn: Any, name: str, text: str) -> Any:
 
 
 # ------------------------------------------------------------------ binary arithmetic
-add_p, add = _binary(E.add_p)
-sub_p, subtract = _binary(E.sub_p)
-mul_p, mul = _binary(E.mul_p)
-div_p, _divide = _binary(E.div_p)
-floordiv_p, floor_divide = _binary(E.floordiv_p)
-mod_p, mod = _binary(E.mod_p)
-pow_p, _power = _binary(E.pow_p)
-max_p, maximum = _binary(E.max_p)
-min_p, minimum = _binary(E.min_p)
-atan2_p, _atan2 = _binary(E.atan2_p)
-and_p, bitwise_and = _binary(E.and_p)
-or_p, bitwise_or = _binary(E.or_p)
-xor_p, bitwise_xor = _binary(E.xor_p)
-shl_p, left_shift = _binary(E.shl_p)
-shr_p, right_shift = _binary(E.shr_p)
-eq_p, eq = _binary(E.eq_p)
-lt_p, lt = _binary(E.lt_p)
-le_p, le = _binary(E.le_p)
+# the primitive of tensors, the function of anything, and that function's mirror image
+add_p, add, radd = binary(E.add_p)
+sub_p, subtract, rsubtract = binary(E.sub_p)
+mul_p, mul, rmul = binary(E.mul_p)
+div_p, divide, rdivide = binary(E.div_p, inexact=True)
+floordiv_p, floor_divide, rfloor_divide = binary(E.floordiv_p)
+mod_p, mod, rmod = binary(E.mod_p)
+pow_p, _, _ = binary(E.pow_p)
+max_p, maximum, _ = binary(E.max_p)
+min_p, minimum, _ = binary(E.min_p)
+atan2_p, atan2, _ = binary(E.atan2_p, inexact=True)
+and_p, bitwise_and, rbitwise_and = binary(E.and_p)
+or_p, bitwise_or, rbitwise_or = binary(E.or_p)
+xor_p, bitwise_xor, rbitwise_xor = binary(E.xor_p)
+shl_p, left_shift, rleft_shift = binary(E.shl_p)
+shr_p, right_shift, rright_shift = binary(E.shr_p)
+eq_p, eq, _ = binary(E.eq_p)
+lt_p, lt, gt = binary(E.lt_p)
+le_p, le, ge = binary(E.le_p)
 sub = subtract
 multiply = mul
 for _fn, _name, _text in (
     (add, "add", "x + y, elementwise; operands broadcast and promote."),
     (subtract, "subtract", "x - y, elementwise."),
     (mul, "multiply", "x * y, elementwise."),
+    (divide, "divide", "x / y; integers divide as float32."),
     (floor_divide, "floor_divide", "Largest whole number below x / y; dtype kept."),
     (mod, "mod", "x - floor(x / y) y: the sign of y, as Python's %."),
     (maximum, "maximum", "The larger; a NaN wins; ties halve the gradient."),
@@ -286,25 +76,11 @@ for _fn, _name, _text in (
     (eq, "equal", "x == y, as bool."),
     (lt, "less", "x < y, as bool."),
     (le, "less_equal", "x <= y, as bool."),
+    (gt, "greater", "x > y, as bool."),
+    (ge, "greater_equal", "x >= y, as bool."),
+    (atan2, "atan2", "The angle of the point (y, x), with y first, in [-pi, pi]."),
 ):
     _documented(_fn, _name, _text)
-
-
-def _inexact_pair(x: Any, y: Any) -> list[Tensor]:
-    pair = lift(x, y)
-    if not pair[0].aval.dtype.inexact:
-        pair = [cast(v, dt.float32) for v in pair]
-    return pair
-
-
-def divide(x: Any, y: Any) -> Tensor:
-    """x / y; integers divide as float32."""
-    if type(x) is Tensor and type(y) is Tensor and x.aval.dtype is y.aval.dtype:
-        if x.aval.dtype.inexact:
-            return div_p(x, y)
-    elif type(x) is Tensor and type(y) is float and x.aval.dtype.inexact:
-        return div_p(x, constant(y, x.aval.dtype, x.device))
-    return div_p(*_inexact_pair(x, y))
 
 
 def power(x: Any, y: Any) -> Tensor:
@@ -330,38 +106,23 @@ def power(x: Any, y: Any) -> Tensor:
     return pow_p(*lift(x, y))
 
 
-def atan2(y: Any, x: Any) -> Tensor:
-    """The angle of the point (x, y) in [-pi, pi]."""
-    return atan2_p(*_inexact_pair(y, x))
-
-
 def ne(x: Any, y: Any) -> Tensor:
     """x != y, as bool."""
     return bitwise_not(eq(x, y))
 
 
-def gt(x: Any, y: Any) -> Tensor:
-    """x > y, as bool."""
-    return lt_p(*reversed(lift(x, y)))
-
-
-def ge(x: Any, y: Any) -> Tensor:
-    """x >= y, as bool."""
-    return le_p(*reversed(lift(x, y)))
-
-
 # -------------------------------------------------------------------------- unary
-neg_p = _unary(E.neg_p)
-_sign, _abs = _unary(E.sign_p), _unary(E.abs_p)
+neg_p = unary(E.neg_p)
+_sign, _abs = unary(E.sign_p), unary(E.abs_p)
 floor_any, ceil_any, round_any = (
-    _unary(p, inexact=False) for p in (E.floor_p, E.ceil_p, E.round_p)
+    unary(p, inexact=False) for p in (E.floor_p, E.ceil_p, E.round_p)
 )
-exp, log = _unary(E.exp_p, True), _unary(E.log_p, True)
-expm1, log1p = _unary(E.expm1_p, True), _unary(E.log1p_p, True)
-sqrt, rsqrt = _unary(E.sqrt_p, True), _unary(E.rsqrt_p, True)
-sin, cos, tanh = _unary(E.sin_p, True), _unary(E.cos_p, True), _unary(E.tanh_p, True)
-erf = _unary(E.erf_p, True)
-bitwise_not = _unary(E.not_p)
+exp, log = unary(E.exp_p, True), unary(E.log_p, True)
+expm1, log1p = unary(E.expm1_p, True), unary(E.log1p_p, True)
+sqrt, rsqrt = unary(E.sqrt_p, True), unary(E.rsqrt_p, True)
+sin, cos, tanh = unary(E.sin_p, True), unary(E.cos_p, True), unary(E.tanh_p, True)
+erf = unary(E.erf_p, True)
+bitwise_not = unary(E.not_p)
 negative = neg_p
 _documented(negative, "negative", "-x.")
 _documented(exp, "exp", "e to the x.")
@@ -427,7 +188,7 @@ def sigmoid(x: Any) -> Tensor:
 
 def logaddexp(x: Any, y: Any) -> Tensor:
     """log(exp(x) + exp(y)), without overflow."""
-    x, y = _inexact_pair(x, y)
+    x, y = lift(x, y, inexact=True)
     top = maximum(x, y)
     safe = where(isfinite(top), top, zeros_like(top))
     return add_p(log(add_p(exp(sub_p(x, safe)), exp(sub_p(y, safe)))), safe)
@@ -502,15 +263,6 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     return bind(E.where_p, c, x, y)  # type: ignore[no-any-return]
 
 
-def cast(x: Any, dtype: Any) -> Tensor:
-    """The same values in another dtype; the tensor itself where it has that dtype."""
-    dtype = as_dtype(dtype)
-    x = as_tensor(operand(x))
-    if x.aval.dtype is dtype and not x.aval.weak:
-        return x
-    return bind(E.cast_p, x, dtype=dtype)  # type: ignore[no-any-return]
-
-
 def bitcast(x: Any, dtype: Any) -> Tensor:
     """The same bits read as another dtype of the same width."""
     return bind(E.bitcast_p, as_tensor(operand(x)), dtype=as_dtype(dtype))  # type: ignore
@@ -536,7 +288,7 @@ def conj(x: Any) -> Tensor:
 
 def complex_(re: Any, im: Any) -> Tensor:
     """re + i im from float32 or float64 parts."""
-    return bind(E.complex_p, *_inexact_pair(re, im))  # type: ignore[no-any-return]
+    return bind(E.complex_p, *lift(re, im, inexact=True))  # type: ignore[no-any-return]
 
 
 # the facade: shapes, reductions and products for gradient rules and composites

@@ -46,6 +46,10 @@ class Primitive:
     reads : tuple of tuple of int, or None
         Per input (the last entry repeats): what its gradient reads, ``k`` for input k
         and ``~k`` for output k. None: everything. What is not read is not kept alive.
+    pulls : tuple of callable, or None
+        Of a primitive with one output and no attributes: one rule per input,
+        ``pull(ct, *inputs, output) -> grad``. Only the wanted ones are called, and
+        ``vjp`` is made of them.
     """
 
     __slots__ = (
@@ -56,6 +60,7 @@ class Primitive:
         "infer",
         "multi",
         "name",
+        "pulls",
         "reads",
         "reads_out",
         "required",
@@ -72,10 +77,13 @@ class Primitive:
         required: bool = False,
         multi: bool = False,
         reads: tuple[tuple[int, ...], ...] | None = None,
+        pulls: tuple[Callable[..., Any], ...] | None = None,
     ) -> None:
         if category not in CATEGORIES:
             raise ValueError(f"[primitive] unknown category {category!r} of {name!r}")
-        self.name, self.category, self.infer, self.vjp = name, category, infer, vjp
+        self.name, self.category, self.infer = name, category, infer
+        self.vjp = vjp if pulls is None else _vjp_of(pulls)
+        self.pulls = pulls
         self.decompose, self.required, self.multi = decompose, required, multi
         self.reads = reads
         # whether any gradient reads an output, or several cotangents need their avals
@@ -116,6 +124,18 @@ class Primitive:
                 )
             self._saves[wanted, n_out] = hit
         return hit
+
+
+def _vjp_of(pulls: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+    def vjp(inputs: Any, outputs: Any, cts: Any, wanted: Any) -> tuple[Any, ...]:
+        return tuple(
+            [
+                pull(cts[0], *inputs, outputs[0]) if w else None
+                for pull, w in zip(pulls, wanted, strict=True)
+            ]
+        )
+
+    return vjp
 
 
 def primitive(name: str, category: str, infer: Any, vjp: Any = None, **kw: Any) -> Any:

@@ -19,6 +19,7 @@ from ._state import STATE, State, scope
 from ._tensor import Tensor
 
 SEQ = itertools.count()
+NO_ATTRS: dict[str, Any] = {}  # shared by every node without attributes
 
 
 class Node:
@@ -115,25 +116,23 @@ def walk(
 
     Returns the cotangents that arrive at the ``stop`` nodes and at leaves.
     """
-    from . import _ops as ops
-
     cots: dict[Node, list[Tensor | None]] = {}
     heap: list[tuple[int, Node]] = []
     found: dict[Node, Tensor] = {}
     stops = set(stop)
-    add, push, pop = ops.add_p, heapq.heappush, heapq.heappop
+    add, push, pop = _ops().add_p, heapq.heappush, heapq.heappop
     here = STATE.get().device
 
-    def give(t: Tensor, ct: Tensor) -> None:
-        n = t.node
+    def give(x: Tensor, g: Tensor) -> None:
+        n = x.node
         slots = cots.get(n)
         if slots is None:
             slots = cots[n] = [None] * len(n.avals)
             push(heap, (-n.seq, n))
-            slots[t.index] = ct
+            slots[x.index] = g
         else:
-            have = slots[t.index]
-            slots[t.index] = ct if have is None else add(have, ct)
+            have = slots[x.index]
+            slots[x.index] = g if have is None else add(have, g)
 
     with scope(active=STATE.get().active & ~bit):
         for t, ct in roots:
@@ -142,7 +141,8 @@ def walk(
         while heap:
             n = pop(heap)[1]
             got = cots.pop(n)
-            if n in stops or n.op is None:
+            op = n.op
+            if op is None or n in stops:
                 found[n] = got[0]  # type: ignore[assignment]
                 continue
             inputs = n.inputs
@@ -151,29 +151,40 @@ def walk(
                     "[backward] expected a graph that was not walked before; it was "
                     "freed by an earlier backward(). Hint: backward(retain=True)"
                 )
-            wanted = tuple(
-                [
-                    x.node is not None
-                    and x.node.mask & bit != 0
-                    and x.aval.dtype.inexact
-                    for x in inputs
-                ]
-            )
             if n.device is not here:
                 here = n.device
                 s = STATE.get()
                 STATE.set(State(s.trace, s.active, here))
-            op = n.op
             outputs = n.outputs() if op.reads_out else _NO_OUTPUT
-            grads = op.vjp(inputs, outputs, got, wanted, **n.attrs)
-            for x, g, w in zip(inputs, grads, wanted, strict=True):
-                if w and g is not None:
-                    if g.aval is not x.aval:
-                        g = unbroadcast(g, x.aval)
-                    give(x, g)
+            if op.pulls is not None:  # one rule per input: only the wanted ones run
+                ct, out = got[0], outputs[0]
+                for x, pull in zip(inputs, op.pulls, strict=True):
+                    m = x.node
+                    if m is not None and m.mask & bit and x.aval.dtype.inexact:
+                        g = pull(ct, *inputs, out)
+                        give(x, g if g.aval is x.aval else unbroadcast(g, x.aval))
+            else:
+                wanted = tuple(
+                    [
+                        x.node is not None
+                        and x.node.mask & bit != 0
+                        and x.aval.dtype.inexact
+                        for x in inputs
+                    ]
+                )
+                grads = op.vjp(inputs, outputs, tuple(got), wanted, **n.attrs)
+                for x, g, w in zip(inputs, grads, wanted, strict=True):
+                    if w and g is not None:
+                        give(x, g if g.aval is x.aval else unbroadcast(g, x.aval))
             if free and n.mask == bit and n.trace is None:
                 n.inputs = n.outs = None
     return found
+
+
+def _ops() -> Any:
+    from . import _ops as ops
+
+    return ops
 
 
 def backward(loss: Tensor, grad: Tensor | None = None, retain: bool = False) -> None:

@@ -22,33 +22,18 @@ BITS = ("bool", "int", "uint")
 IN, OUT = ((0,),), ((~0,),)  # what a unary gradient reads
 
 
-def _unary(name: str, kinds: tuple[str, ...], vjp: Any = None, **kw: Any) -> Any:
-    """``vjp(ct, x, y)`` of one input; only wanted gradients are asked for."""
-    rule = None
-    if vjp is not None:
-
-        def rule(inputs: Any, outputs: Any, cts: Any, wanted: Any) -> Any:
-            return (vjp(cts[0], inputs[0], outputs[0]),)
-
-    return primitive(name, E, elementwise(name, *kinds), rule, **kw)
+def _unary(name: str, kinds: tuple[str, ...], pull: Any = None, **kw: Any) -> Any:
+    """``pull(ct, x, out)`` is the gradient."""
+    pulls = None if pull is None else (pull,)
+    return primitive(name, E, elementwise(name, *kinds), pulls=pulls, **kw)
 
 
 def _binary(
     name: str, kinds: tuple[str, ...], left: Any = None, right: Any = None, **kw: Any
 ) -> Any:
     """``left`` and ``right`` are ``f(ct, x, y, out)``: the gradient of each operand."""
-    rule = None
-    if left is not None:
-
-        def rule(inputs: Any, outputs: Any, cts: Any, wanted: Any) -> Any:
-            x, y = inputs
-            ct, out = cts[0], outputs[0]
-            return (
-                left(ct, x, y, out) if wanted[0] else None,
-                right(ct, x, y, out) if wanted[1] else None,
-            )
-
-    return primitive(name, E, elementwise(name, *kinds), rule, **kw)
+    pulls = None if left is None else (left, right)
+    return primitive(name, E, elementwise(name, *kinds), pulls=pulls, **kw)
 
 
 # ------------------------------------------------------------------------- arithmetic

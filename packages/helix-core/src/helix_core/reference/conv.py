@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from .._dtypes import accumulate_dtype, as_dtype
 from .._primitives.cumulative import highest, lowest
 from .movement import LOWERINGS as MOVEMENT
+from .quiet import quiet
 
 
 def _windows(
@@ -60,8 +61,7 @@ def _conv(
     order = (0, 2, 3, *range(4 + n, 4 + 2 * n), 1, *range(4, 4 + n))
     columns = v.transpose(order).reshape(fg * bg, channel * prod(taps), -1)
     rows = w.reshape(fg * bg, made // (fg * bg), channel * prod(taps))
-    with np.errstate(all="ignore"):
-        y = np.matmul(rows, columns).reshape(made, batch, *spatial)
+    y = np.matmul(rows, columns).reshape(made, batch, *spatial)
     return np.ascontiguousarray(np.swapaxes(y, 0, 1)).astype(dtype, copy=False)
 
 
@@ -93,15 +93,14 @@ def _reduce_window(
     x = MOVEMENT["pad"](dev, x, np.asarray(fill, x.dtype), pads)
     v = _windows(x, 0, window, strides, dilation)
     axes = tuple(range(x.ndim, 2 * x.ndim))
-    with np.errstate(all="ignore"):
-        if kind == "sum":
-            r = np.sum(v, axes, dtype=accumulate_dtype(dtype).dtype)
-        else:
-            r = (np.max if kind == "max" else np.min)(v, axes)
+    if kind == "sum":
+        r = np.sum(v, axes, dtype=accumulate_dtype(dtype).dtype)
+    else:
+        r = (np.max if kind == "max" else np.min)(v, axes)
     return np.asarray(r).astype(x.dtype, copy=False)
 
 
 LOWERINGS: dict[str, Callable[..., Any]] = {
-    "conv": _conv,
-    "reduce_window": _reduce_window,
+    "conv": quiet(_conv),
+    "reduce_window": quiet(_reduce_window),
 }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._dtypes import accumulate_dtype, as_dtype
+from .quiet import quiet
 
 _UFUNC = {
     "sum": np.add,
@@ -24,10 +25,9 @@ def _cumulative(
     """16-bit floats accumulate in float32; integers wrap in their own dtype."""
     wide = accumulate_dtype(as_dtype(x.dtype)).dtype
     a = np.flip(x, axis) if reverse else x
-    with np.errstate(all="ignore"):
-        r = _UFUNC[kind].accumulate(a.astype(wide, copy=False), axis, dtype=wide)
+    r = _UFUNC[kind].accumulate(a.astype(wide, copy=False), axis, dtype=wide)
     r = r.astype(x.dtype, copy=False)
     return np.flip(r, axis) if reverse else r
 
 
-LOWERINGS: dict[str, Callable[..., Any]] = {"cumulative": _cumulative}
+LOWERINGS: dict[str, Callable[..., Any]] = {"cumulative": quiet(_cumulative)}

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .quiet import quiet
+
 _FUNCTIONS: dict[str, Any] = {
     "fft": np.fft.fftn,
     "ifft": np.fft.ifftn,
@@ -18,8 +20,7 @@ _FUNCTIONS: dict[str, Any] = {
 def _fft(
     dev: Any, x: np.ndarray, kind: str, axes: Any, sizes: Any, out: Any = None
 ) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return np.asarray(_FUNCTIONS[kind](x, s=sizes, axes=axes))
+    return np.asarray(_FUNCTIONS[kind](x, s=sizes, axes=axes))
 
 
-LOWERINGS: dict[str, Callable[..., Any]] = {"fft": _fft}
+LOWERINGS: dict[str, Callable[..., Any]] = {"fft": quiet(_fft)}

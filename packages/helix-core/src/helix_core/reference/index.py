@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._dtypes import accumulate_dtype, as_dtype
+from .quiet import quiet
 
 _AT = {
     "add": np.add.at,
@@ -47,9 +48,8 @@ def _scatter(
     if mode == "set":
         target[at] = rows
     elif at.size:
-        with np.errstate(all="ignore"):
-            _AT[mode](target, at, rows.astype(wide, copy=False))
+        _AT[mode](target, at, rows.astype(wide, copy=False))
     return res.astype(dtype, copy=False)
 
 
-LOWERINGS: dict[str, Callable[..., Any]] = {"gather": _gather, "scatter": _scatter}
+LOWERINGS: dict[str, Callable[..., Any]] = {"gather": _gather, "scatter": quiet(_scatter)}

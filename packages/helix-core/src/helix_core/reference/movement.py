@@ -49,7 +49,9 @@ def _copy_to(dev: Any, a: Any, target: Any, out: Any = None) -> Any:
 def _full(
     dev: Any, shape: Any, value: Any, dtype: Any, weak: bool = False, out: Any = None
 ) -> np.ndarray:
-    return np.full(shape, value, dtype.dtype)
+    res = np.empty(shape, dtype.dtype)
+    res.fill(value)
+    return res
 
 
 LOWERINGS: dict[str, Callable[..., Any]] = {

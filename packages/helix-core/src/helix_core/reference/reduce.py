@@ -8,23 +8,43 @@ from typing import Any
 
 import numpy as np
 
-from .._dtypes import accumulate_dtype, as_dtype
+from .._dtypes import as_dtype
+from .quiet import loudless, quiet, run
+
+_FLOAT32 = np.dtype(np.float32)
+
+
+def _wide(a: np.ndarray) -> np.dtype[Any]:
+    """16-bit floats accumulate in float32; integers wrap in their own dtype."""
+    dtype = a.dtype
+    return _FLOAT32 if dtype.kind == "V" or dtype.char == "e" else dtype
+
+
+narrowed = quiet(lambda a, dtype: a.astype(dtype))
 
 
 def _accumulated(f: Any) -> Callable[..., Any]:
-    """16-bit floats accumulate in float32; integers wrap in their own dtype."""
+    reduce = f.reduce
 
     def lowering(dev: Any, a: np.ndarray, axes: Any, out: Any = None) -> np.ndarray:
-        wide = accumulate_dtype(as_dtype(a.dtype)).dtype
-        r = f(a, axis=axes, dtype=wide)
-        return np.asarray(r).astype(a.dtype, copy=False)
+        wide = _wide(a)
+        try:
+            r = run(reduce, a, axes, wide)
+        except RuntimeError:  # another thread is inside
+            r = loudless(reduce, a, axes, wide)
+        r = r if r.__class__ is np.ndarray else np.asarray(r)
+        return r if wide is a.dtype else narrowed(r, a.dtype)  # type: ignore
 
     return lowering
 
 
 def _extremum(f: Any) -> Callable[..., Any]:
     def lowering(dev: Any, a: np.ndarray, axes: Any, out: Any = None) -> np.ndarray:
-        return np.asarray(f(a, axis=axes))
+        try:
+            r = run(f.reduce, a, axes)
+        except RuntimeError:
+            r = loudless(f.reduce, a, axes)
+        return r if r.__class__ is np.ndarray else np.asarray(r)
 
     return lowering
 
@@ -55,7 +75,7 @@ def dot(
 ) -> np.ndarray:
     """Through BLAS."""
     x, y, shape, dtype = dot_operands(a, b, dims, compute)
-    return np.asarray(np.matmul(x, y).reshape(shape)).astype(dtype, copy=False)
+    return np.matmul(x, y).reshape(shape).astype(dtype, copy=False)  # type: ignore
 
 
 def dot_operands(a: Any, b: Any, dims: Any, compute: str) -> tuple[Any, Any, Any, Any]:
@@ -103,12 +123,12 @@ def _columns(
 
 
 LOWERINGS: dict[str, Callable[..., Any]] = {
-    "reduce_sum": _accumulated(np.sum),
-    "reduce_prod": _accumulated(np.prod),
-    "reduce_max": _extremum(np.max),
-    "reduce_min": _extremum(np.min),
+    "reduce_sum": _accumulated(np.add),
+    "reduce_prod": _accumulated(np.multiply),
+    "reduce_max": _extremum(np.maximum),
+    "reduce_min": _extremum(np.minimum),
     "argmax": _arg(np.argmax),
     "argmin": _arg(np.argmin),
-    "linear_scan": _linear_scan,
-    "dot_general": dot,
+    "linear_scan": quiet(_linear_scan),
+    "dot_general": quiet(dot),
 }

@@ -10,8 +10,8 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,11 +101,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     If the block or the rename fails, ``path`` is as it was and the temporary is gone.
     """
     target = Path(path)
-    fd, name = tempfile.mkstemp(
-        prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
-    )
-    os.close(fd)
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}.tmp")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         with open(temporary, "rb+") as f:
@@ -117,40 +114,72 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
 
 
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove temporaries of ``atomic_path`` that killed processes left in a folder.
+
+    For the holder of the folder's lock: a live writer's temporary looks the same.
+    """
+    for path in Path(folder).glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 # ------------------------------------------------------------------------- locking
 @contextlib.contextmanager
 def process_lock(path: str | os.PathLike[str]) -> Iterator[None]:
     """Hold a lock file; the system frees it when the process ends, however it ends.
 
+    The file stays behind and means nothing: the lock is the system's. Forked children
+    hold it together with their parent. A file system without locks is used unlocked,
+    with a warning.
+
     Raises
     ------
     LockedError
-        Naming the process that holds it.
+        Naming the process that holds it, or saying why the file cannot be opened.
     """
     path = Path(path)
-    f = open(path, "a+", encoding="utf-8")  # noqa: SIM115
     try:
-        if not _try_lock(f):
-            f.seek(0)
-            try:
-                who = json.loads(f.read() or "{}")
-            except ValueError:
-                who = {}
-            raise LockedError(
-                f"[lock] expected {str(path.parent)!r} to be free; process "
-                f"{who.get('pid', '?')} on {who.get('host', '?')} is using it. "
-                "Hint: wait, or stop that process"
+        f = open(path, "a+b", buffering=0)  # noqa: SIM115
+    except OSError as e:
+        raise LockedError(
+            f"[lock] expected a folder that can be written to; got {str(path.parent)!r}: "
+            f"{e}"
+        ) from e
+    with f:
+        try:
+            free = _try_lock(f)
+        except OSError as e:
+            free = True
+            warnings.warn(
+                f"[lock] {str(path.parent)!r} has no file locks ({e}): take care that "
+                "no other process uses it",
+                stacklevel=3,
             )
-        f.seek(0)
-        f.truncate()
-        f.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-        f.flush()
+        if not free:
+            raise LockedError(
+                f"[lock] expected {str(path.parent)!r} to be free; {_holder(f)} is using "
+                "it. Hint: wait, or stop that process"
+            )
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
+            f.truncate(0)
+            f.write(
+                json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
+            )
         yield
-    finally:
-        f.close()
+
+
+def _holder(f: Any) -> str:
+    f.seek(0)
+    try:
+        who = json.loads(f.read())
+        return f"process {who['pid']} on {who['host']}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "another process"
 
 
 def _try_lock(f: Any) -> bool:
+    """False where somebody else has it; OSError where the system has no locks."""
     try:
         import fcntl
     except ImportError:
@@ -164,8 +193,10 @@ def _try_lock(f: Any) -> bool:
         return True
     try:
         fcntl.flock(f.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as e:
+        if e.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise
     return True
 
 

@@ -2,42 +2,39 @@
 
 ::
 
-    ckpt/step_00001000/            written as .tmp-<uuid>/, then renamed
+    ckpt/step_00001000/            written as .tmp-<random>/, then renamed
         model.safetensors ...      one file per group of arrays
         state.json ...             one per plain value
-        MANIFEST.json              file -> size, sha256; written last
+        MANIFEST.json              file -> size, sha256, and its own; written last
     ckpt/LATEST                    the newest step's name, replaced atomically
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import math
 import os
 import re
 import shutil
-import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..platform import sync_dir
+from ..platform import remove_leftovers, sync_dir
 from ._json import FileError, PathLike, read_json, write_json, write_text
+from ._manifest import NAME, read_manifest, verify, write_manifest
 from ._tensors import load_tensors, save_tensors
 
-SCHEMA = 1
-# from an older schema to the next: {1: fn} turns arrays and values of 1 into those of 2
-MIGRATIONS: dict[int, Callable[[dict[str, Any], dict[str, Any]], None]] = {}
-_STEP = re.compile(r"step_(\d{8,})\Z")
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+_STEP = re.compile(r"step_(\d{8,})(?:\.old)?\Z")
+_RESERVED = ("MANIFEST", "metric")  # our own, in the folder and in ``meta``
 
 
 class CheckpointError(FileError):
-    """A checkpoint is missing or damaged."""
+    """A checkpoint is missing or damaged, or cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +60,12 @@ class Checkpoint:
 class CheckpointStore:
     """The checkpoints of a run.
 
+    One process saves (see ``platform.process_lock``), any number may load.
+
     Parameters
     ----------
     root : path
-        Made at the first save. Left-overs of killed writes are removed.
+        Made at the first save. Left-overs of killed writes are removed then.
     keep_last, keep_best : int
         Which stay: the newest, and the best by metric.
     metric, mode : str
@@ -94,16 +93,25 @@ class CheckpointStore:
         """Remove what killed writers left behind."""
         for path in self.root.glob(".tmp-*"):
             shutil.rmtree(path, ignore_errors=True)
+        for old in self.root.glob("step_*.old"):
+            if old.with_suffix("").exists():
+                shutil.rmtree(old, ignore_errors=True)
+            else:  # killed between the two renames of a replacement
+                os.replace(old, old.with_suffix(""))
+        remove_leftovers(self.root)
 
     def steps(self) -> list[int]:
         """Committed steps, oldest first; they may still prove damaged."""
         if not self.root.is_dir():
             return []
         found = (_STEP.match(p.name) for p in self.root.iterdir() if p.is_dir())
-        return sorted(int(m[1]) for m in found if m)
+        return sorted({int(m[1]) for m in found if m})
 
     def path(self, step: int) -> Path:
-        return self.root / f"step_{step:08d}"
+        """The folder of a step."""
+        final = self.root / f"step_{step:08d}"
+        old = final.with_suffix(".old")
+        return old if old.exists() and not final.exists() else final
 
     # ------------------------------------------------------------------------ saving
     def save(
@@ -111,68 +119,76 @@ class CheckpointStore:
     ) -> Path:
         """Commit a checkpoint: all of it, or nothing.
 
+        It is the newest one then: those of later steps, which a run that went back
+        left behind, are removed with those that are not kept.
+
         Parameters
         ----------
         content : dict
             By file name: a dict of arrays goes to ``name.safetensors``, any other
             value, as JSON, to ``name.json``.
+        metric : float, optional
+            One that is not finite counts as none.
 
         Raises
         ------
-        FileError
+        CheckpointError
             If it cannot be written (disk full, permissions): the others stay.
         """
-        temporary = self.root / f".tmp-{uuid.uuid4().hex}"
-        final = self.path(step)
+        if type(step) is not int or step < 0:
+            raise CheckpointError(f"[checkpoint] expected a step >= 0; got {step!r}")
+        score = float(metric) if metric is not None and math.isfinite(metric) else None
+        final = self.root / f"step_{step:08d}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.clean()
-            temporary.mkdir()
-            for name, value in content.items():
-                if not _PLAIN.match(name):
-                    raise CheckpointError(
-                        f"[checkpoint] expected a file name; got {name!r}"
-                    )
-                if _is_arrays(value):
-                    save_tensors(temporary / f"{name}.safetensors", value)
-                else:
-                    write_json(temporary / f"{name}.json", value)
-            files = {
-                p.name: {"size": p.stat().st_size, "sha256": _digest(p)}
-                for p in sorted(temporary.iterdir())
-            }
-            manifest = {
-                "schema": SCHEMA,
-                "step": step,
-                "metric": metric,
-                "files": files,
-            }
-            write_json(temporary / "MANIFEST.json", manifest)
-            sync_dir(temporary)
-            if final.exists():
-                shutil.rmtree(final)
-            os.replace(temporary, final)
-            sync_dir(self.root)
-            write_text(self.root / "LATEST", final.name + "\n")
-        except OSError as e:
+            with self._temporary() as temporary:
+                for name, value in content.items():
+                    if name in _RESERVED or not NAME.match(name):
+                        raise FileError(f"expected a file name, got {name!r}")
+                    if _is_arrays(value):
+                        save_tensors(temporary / f"{name}.safetensors", value)
+                    else:
+                        write_json(temporary / f"{name}.json", value)
+                write_manifest(temporary, step, score)
+                self._commit(temporary, final)
+        except (OSError, FileError) as e:
             raise CheckpointError(
-                f"[checkpoint] step {step} could not be saved in {str(self.root)!r}: {e}. "
+                f"[checkpoint] expected to save step {step} in {str(self.root)!r}; {e}. "
                 "Earlier checkpoints are untouched"
             ) from e
-        finally:
-            if temporary.exists():
-                shutil.rmtree(temporary, ignore_errors=True)
-        self._prune()
+        self._prune(step)
+        try:
+            write_text(self.root / "LATEST", final.name + "\n")
+        except FileError as e:
+            warnings.warn(f"[checkpoint] step {step} is saved, but {e}", stacklevel=2)
         return final
 
-    def _prune(self) -> None:
-        steps = self.steps()
+    @contextlib.contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        path = self.root / f".tmp-{os.urandom(8).hex()}"
+        path.mkdir()
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _commit(self, temporary: Path, final: Path) -> None:
+        old = final.with_suffix(".old")
+        if final.exists():
+            os.replace(final, old)
+        os.replace(temporary, final)
+        sync_dir(self.root)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _prune(self, newest: int) -> None:
+        steps = [s for s in self.steps() if s <= newest]
         keep = set(steps[-self.keep_last :])
-        keep |= set(self._ranked()[: self.keep_best])
-        for step in steps:
+        keep |= set([s for s in self._ranked() if s <= newest][: self.keep_best])
+        for step in self.steps():
             if step not in keep:
                 # the name first: a kill in between leaves a left-over, not a half
-                doomed = self.root / f".tmp-{uuid.uuid4().hex}"
+                doomed = self.root / f".tmp-{os.urandom(8).hex()}"
                 with contextlib.suppress(OSError):
                     os.replace(self.path(step), doomed)
                     shutil.rmtree(doomed, ignore_errors=True)
@@ -182,10 +198,10 @@ class CheckpointStore:
         scored = []
         for step in self.steps():
             try:
-                value = read_json(self.path(step) / "MANIFEST.json").get("metric")
-            except (FileError, AttributeError):
+                value = read_manifest(self.path(step), step)["metric"]
+            except FileError:
                 continue
-            if isinstance(value, (int, float)) and value == value:
+            if value is not None:
                 scored.append((value if self.mode == "min" else -value, -step, step))
         return [s for _, _, s in sorted(scored)]
 
@@ -211,9 +227,9 @@ class CheckpointStore:
                 f"[checkpoint] expected 'latest', 'best' or a step; got {which!r}"
             )
         newest = self.steps()[::-1]
-        order = newest if which == "latest" else self._ranked() + newest
-        problems = []
-        for step in order:
+        order = newest if which == "latest" else [*self._ranked(), *newest]
+        problems = [] if which == "best" else self._lost(newest)
+        for step in dict.fromkeys(order):
             try:
                 found = self._read(step)
             except FileError as e:
@@ -221,7 +237,7 @@ class CheckpointStore:
                 continue
             if problems:
                 warnings.warn(
-                    f"[checkpoint] using step {step}: {'; '.join(problems)}",
+                    f"[checkpoint] going back to step {step}: {'; '.join(problems)}",
                     stacklevel=2,
                 )
             return found
@@ -230,6 +246,16 @@ class CheckpointStore:
             f"[checkpoint] expected a valid checkpoint in {str(self.root)!r}; {why}"
         )
 
+    def _lost(self, newest: list[int]) -> list[str]:
+        """What is wrong if LATEST names a later step than any that is there."""
+        try:
+            m = _STEP.match((self.root / "LATEST").read_text(encoding="utf-8").strip())
+        except (OSError, ValueError):
+            return []
+        if m is None or (newest and int(m[1]) <= newest[0]):
+            return []
+        return [f"[checkpoint] step {int(m[1])} is missing, LATEST names it"]
+
     def _read(self, step: int) -> Checkpoint:
         folder = self.path(step)
         if not folder.is_dir():
@@ -237,52 +263,20 @@ class CheckpointStore:
             raise CheckpointError(
                 f"[checkpoint] step {step} is missing; there are: {have}"
             )
-        manifest = read_json(folder / "MANIFEST.json")
-        listed = manifest.get("files") if isinstance(manifest, dict) else None
-        if not isinstance(listed, dict) or manifest.get("step") != step:
-            raise CheckpointError(
-                f"[checkpoint] the manifest of step {step} is damaged"
-            )
-        schema = manifest.get("schema")
-        if not isinstance(schema, int) or schema > SCHEMA:
-            raise CheckpointError(
-                f"[checkpoint] step {step} has format {schema}; this version reads up to "
-                f"{SCHEMA}. Hint: pip install -U helix-core"
-            )
+        manifest = read_manifest(folder, step)
+        verify(folder, step, manifest)
         arrays: dict[str, Any] = {}
-        meta: dict[str, Any] = {"metric": manifest.get("metric")}
-        for name, facts in listed.items():
-            path = folder / name
-            self._verify(step, path, name, facts)
+        meta: dict[str, Any] = {"metric": manifest["metric"]}
+        for name in manifest["files"]:
             stem, kind = os.path.splitext(name)
             if kind == ".safetensors":
-                arrays[stem] = load_tensors(path)
+                arrays[stem] = load_tensors(folder / name)
             else:
-                meta[stem] = read_json(path)
-        for version in range(schema, SCHEMA):
-            MIGRATIONS[version](arrays, meta)
+                meta[stem] = read_json(folder / name)
         return Checkpoint(step, arrays, meta, folder)
-
-    def _verify(self, step: int, path: Path, name: str, facts: Any) -> None:
-        def bad(why: str) -> CheckpointError:
-            return CheckpointError(f"[checkpoint] {name!r} of step {step} {why}")
-
-        if not _PLAIN.match(name) or not isinstance(facts, dict):
-            raise bad("is no file name of a checkpoint")
-        if path.is_symlink() or not path.is_file():
-            raise bad("is missing")
-        if path.stat().st_size != facts.get("size"):
-            raise bad(f"has {path.stat().st_size} bytes instead of {facts.get('size')}")
-        if _digest(path) != facts.get("sha256"):
-            raise bad("was changed: its SHA-256 differs")
 
 
 def _is_arrays(value: Any) -> bool:
     return isinstance(value, dict) and all(
         isinstance(v, np.ndarray) for v in value.values()
     )
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()

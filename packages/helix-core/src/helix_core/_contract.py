@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import _ops as ops
+from ._aval import Aval
 from ._errors import ShapeError
 from ._primitive import bind
 from ._primitives._rules import broadcast_shapes, normal_axes
 from ._primitives.contract import dot_general_p
+from ._reduce import reduce_sum_p
 from ._shape import broadcast_p, permute_p, reshape_p
 from ._tensor import Tensor
 
@@ -29,9 +32,7 @@ def dot_general(a: Any, b: Any, dims: Any, compute: str = "float32") -> Tensor:
     Tensor
         Batch axes, then the rest of a, then the rest of b.
     """
-    from ._ops import lift
-
-    a, b = lift(a, b)
+    a, b = ops.lift(a, b)
     (ca, cb), (ba, bb) = dims
     dims = (
         (
@@ -55,9 +56,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     >>> matmul(hx.ones((2, 3)), hx.ones((3,))).tolist()
     [3.0, 3.0]
     """
-    from ._ops import lift
-
-    a, b = lift(a, b)
+    a, b = ops.lift(a, b)
     n, m = a.ndim, b.ndim
     if n == 0 or m == 0:
         raise ShapeError(
@@ -70,8 +69,6 @@ def matmul(a: Any, b: Any) -> Tensor:
             out = bind(dot_general_p, a, b, dims=(((0,), (cb,)), ((), ())))
             return out  # type: ignore[no-any-return]
         return bind(dot_general_p, a, b, dims=(((n - 1,), (cb,)), ((), ())))  # type: ignore
-    from ._aval import Aval
-
     lead = broadcast_shapes(
         "matmul", Aval(a.shape[:-2], a.dtype), Aval(b.shape[:-2], b.dtype)
     )
@@ -89,9 +86,7 @@ def matmul(a: Any, b: Any) -> Tensor:
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     """Sum of products over the last ``axes`` of a and first of b, or over axis pairs."""
-    from ._ops import lift
-
-    a, b = lift(a, b)
+    a, b = ops.lift(a, b)
     if isinstance(axes, int):
         if axes > min(a.ndim, b.ndim):
             raise ShapeError(
@@ -104,10 +99,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
 
 def outer(a: Any, b: Any) -> Tensor:
     """Every product of two vectors, (n, m)."""
-    from ._ops import lift, mul_p
-
-    a, b = lift(a, b)
-    return mul_p(reshape_p(a, (a.aval.size, 1)), reshape_p(b, (1, b.aval.size)))
+    a, b = ops.lift(a, b)
+    return ops.mul_p(reshape_p(a, (a.aval.size, 1)), reshape_p(b, (1, b.aval.size)))
 
 
 def einsum(subscripts: str, *operands: Any) -> Tensor:
@@ -125,9 +118,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     >>> einsum("ij,kj->ik", hx.ones((2, 3)), hx.ones((4, 3))).shape
     (2, 4)
     """
-    from ._ops import lift
-
-    ts = lift(*operands)
+    ts = ops.lift(*operands)
     terms, out = _parse(subscripts, ts)
     pairs = [_diagonal(t, term) for t, term in zip(ts, terms, strict=True)]
     while len(pairs) > 1:
@@ -137,8 +128,6 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     t, letters = pairs[0]
     gone = tuple(i for i, c in enumerate(letters) if c not in out)
     if gone:
-        from ._reduce import reduce_sum_p
-
         t = reduce_sum_p(t, gone)
         letters = [c for c in letters if c in out]
     order = tuple(letters.index(c) for c in out)
@@ -191,9 +180,6 @@ def _parse(subscripts: str, ts: list[Tensor]) -> tuple[list[list[str]], list[str
 
 def _diagonal(t: Tensor, term: list[str]) -> tuple[Tensor, list[str]]:
     """Repeated letters: multiply by the identity's pattern and sum one copy away."""
-    from ._ops import arange, eq, where, zeros
-    from ._reduce import reduce_sum_p
-
     while len(set(term)) != len(term):
         c = next(c for c in term if term.count(c) > 1)
         i = term.index(c)
@@ -203,9 +189,9 @@ def _diagonal(t: Tensor, term: list[str]) -> tuple[Tensor, list[str]]:
         row[i] = n
         col = [1] * t.ndim
         col[j] = n
-        place = arange(n, device=t.device)
-        same = eq(reshape_p(place, tuple(row)), reshape_p(place, tuple(col)))
-        t = reduce_sum_p(where(same, t, zeros((), t.dtype, t.device)), (j,))
+        place = ops.arange(n, device=t.device)
+        same = ops.eq(reshape_p(place, tuple(row)), reshape_p(place, tuple(col)))
+        t = reduce_sum_p(ops.where(same, t, ops.zeros((), t.dtype, t.device)), (j,))
         term = term[:j] + term[j + 1 :]
     return t, term
 
@@ -213,8 +199,6 @@ def _diagonal(t: Tensor, term: list[str]) -> tuple[Tensor, list[str]]:
 def _contract(
     a: Tensor, la: list[str], b: Tensor, lb: list[str], later: set[str]
 ) -> tuple[Tensor, list[str]]:
-    from ._reduce import reduce_sum_p
-
     for t, mine, other in ((0, la, lb), (1, lb, la)):
         x = (a, b)[t]
         alone = tuple(

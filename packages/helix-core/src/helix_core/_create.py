@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 
 from . import _dtypes as dt
+from . import _ops as ops
 from ._aval import Aval
 from ._cell import Cell
+from ._device import Device, default_device
 from ._dtypes import as_dtype
 from ._errors import DTypeError, ShapeError
 from ._primitive import bind
+from ._primitives.create import full_p, iota_p
 from ._state import STATE
 from ._tensor import Tensor
 
 
 def _device(device: Any) -> Any:
-    from ._device import Device, default_device
-
+    if type(device) is Device:
+        return device
     if device is None:
         s = STATE.get()
         return s.trace.device if s.trace is not None else default_device()
@@ -58,15 +61,10 @@ def tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Cell):
         data = data.value
     if isinstance(data, Tensor):
-        from ._ops import cast, copy_to
-
-        out = data if device is None else copy_to(data, device)
-        return out if dtype is None else cast(out, dtype)
+        out = data if device is None else ops.copy_to(data, device)
+        return out if dtype is None else ops.cast(out, dtype)
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
-        from ._ops import stack
-
-        parts = [tensor(d, dtype, device) for d in data]
-        return stack(parts)
+        return ops.stack([tensor(d, dtype, device) for d in data])  # type: ignore
     want = None if dtype is None else as_dtype(dtype)
     array = _to_array(data, want)
     dev = _device(device)
@@ -127,21 +125,20 @@ def as_tensor(x: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 def full(shape: Any, value: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor of one repeated value; the dtype is the value's unless given."""
-    from ._ops import check_scalar
-    from ._primitives.create import full_p
-    from ._shape import broadcast_to, copy_to
-
     shape = _shape(shape)
     if isinstance(value, (Tensor, Cell, np.ndarray)):
-        return broadcast_to(tensor(value, dtype, device), shape)
+        return ops.broadcast_to(tensor(value, dtype, device), shape)
     if isinstance(value, np.generic):
         dtype = dtype or value.dtype
         value = value.item()
     dtype = as_dtype(type(value) if dtype is None else dtype)
-    check_scalar(value, dtype)
-    dev = _device(device)
-    out = bind(full_p, device=dev, shape=shape, value=value, dtype=dtype)
-    return copy_to(out, dev) if out.device is not dev else out
+    ops.check_scalar(value, dtype)
+    return _fill(shape, value, dtype, _device(device))
+
+
+def _fill(shape: tuple[int, ...], value: Any, dtype: Any, dev: Any) -> Tensor:
+    out: Tensor = bind(full_p, device=dev, shape=shape, value=value, dtype=dtype)
+    return ops.copy_to(out, dev) if out.device is not dev else out
 
 
 def zeros(shape: Any, dtype: Any = dt.float32, device: Any = None) -> Tensor:
@@ -160,8 +157,6 @@ def ones(shape: Any, dtype: Any = dt.float32, device: Any = None) -> Tensor:
 
 
 def _swap(dtype: Any, device: Any) -> tuple[Any, Any]:
-    from ._device import Device
-
     if isinstance(dtype, Device):
         return dt.float32 if device is None else device, dtype
     return (dt.float32 if dtype is None else dtype), device
@@ -175,12 +170,14 @@ def full_like(x: Any, value: Any, dtype: Any = None) -> Tensor:
 
 def zeros_like(x: Any, dtype: Any = None) -> Tensor:
     """Zeros in the shape, dtype and device of ``x``."""
-    return full_like(x, 0, dtype)
+    dtype = x.aval.dtype if dtype is None else as_dtype(dtype)
+    return _fill(x.aval.shape, 0, dtype, x.device)
 
 
 def ones_like(x: Any, dtype: Any = None) -> Tensor:
     """Ones in the shape, dtype and device of ``x``."""
-    return full_like(x, 1, dtype)
+    dtype = x.aval.dtype if dtype is None else as_dtype(dtype)
+    return _fill(x.aval.shape, 1, dtype, x.device)
 
 
 def arange(
@@ -191,10 +188,6 @@ def arange(
     device: Any = None,
 ) -> Tensor:
     """start, start + step, ... below stop; int32, or float32 where an end is a float."""
-    from ._ops import add, cast, mul
-    from ._primitives.create import iota_p
-    from ._shape import copy_to
-
     if stop is None:
         start, stop = 0, start
     for name, v in (("start", start), ("stop", stop), ("step", step)):
@@ -215,10 +208,12 @@ def arange(
         values = (start + np.arange(n, dtype=np.float64) * step).astype(dtype.dtype)
         return tensor(values, device=dev)
     out = bind(iota_p, device=dev, n=n, dtype=dtype)
-    out = copy_to(out, dev) if out.device is not dev else out
+    out = ops.copy_to(out, dev) if out.device is not dev else out
     if step != 1:
-        out = mul(out, cast(tensor(int(step), device=dev), dtype))
-    return add(out, cast(tensor(int(start), device=dev), dtype)) if start else out
+        out = ops.mul(out, ops.cast(tensor(int(step), device=dev), dtype))
+    if start:
+        out = ops.add(out, ops.cast(tensor(int(start), device=dev), dtype))
+    return out  # type: ignore[no-any-return]
 
 
 def linspace(

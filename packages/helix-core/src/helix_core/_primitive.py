@@ -163,18 +163,24 @@ def bind(prim: Primitive, *args: Tensor, device: Any = None, **attrs: Any) -> An
     s = STATE.get()
     if s.trace is not None:
         return s.trace.record(prim, args, attrs, prim.multi)
+    mask = 0
     if args:
         dev = args[0].device
         for a in args:
             if a.device is not dev:
                 mixed_devices(prim.name, args)
+            if a.node is not None:
+                mask |= a.node.mask
+        mask &= s.active
     else:
         dev = device or s.device or _default_device()
-    in_avals = tuple([a.aval for a in args])
+    key = (*[a.aval for a in args], *attrs.items())
     try:
-        avals = prim.avals((in_avals, *attrs.items()), in_avals, attrs)
+        avals = prim._memo.get(key)
     except TypeError as e:
         raise_unhashable(prim.name, attrs, e)
+    if avals is None:
+        avals = prim.avals(key, tuple([a.aval for a in args]), attrs)
     try:
         out = dev.table[prim.name](dev, *[a.buffer for a in args], **attrs)
     except HelixError:
@@ -184,24 +190,19 @@ def bind(prim: Primitive, *args: Tensor, device: Any = None, **attrs: Any) -> An
         raise
     if prim.category == "TRANSFER":
         dev = attrs["target"]
-    mask = 0
-    for a in args:
-        if a.node is not None:
-            mask |= a.node.mask
-    mask &= s.active
+    node: Any = None
+    if mask and prim.vjp is not None:
+        outs = out if prim.multi else (out,)
+        node = tape_node(prim, args, outs, avals, attrs, mask, dev)
     if not prim.multi:
-        out = (out,)
-    if not mask or prim.vjp is None:
-        outs = tuple([Tensor(b, a, dev) for b, a in zip(out, avals, strict=True)])
-    else:
-        node = tape_node(prim, args, out, avals, attrs, mask, dev)
-        outs = tuple(
-            [
-                Tensor(b, a, dev, node if a.dtype.inexact else None, i)
-                for i, (b, a) in enumerate(zip(out, avals, strict=True))
-            ]
-        )
-    return outs if prim.multi else outs[0]
+        aval = avals[0]
+        return Tensor(out, aval, dev, node if aval.dtype.inexact else None)
+    return tuple(
+        [
+            Tensor(b, a, dev, node if a.dtype.inexact else None, i)
+            for i, (b, a) in enumerate(zip(out, avals, strict=True))
+        ]
+    )
 
 
 def tape_node(
@@ -211,7 +212,9 @@ def tape_node(
     wanted = tuple([a.node is not None and a.node.mask & mask != 0 for a in args])
     keep_in, keep_out = op.saves(wanted, len(out))
     inputs = tuple([a if k else ghost(a) for a, k in zip(args, keep_in, strict=True)])
-    outs = tuple([b if k else None for b, k in zip(out, keep_out, strict=True)])
+    outs: Any = None
+    if True in keep_out:
+        outs = tuple([b if k else None for b, k in zip(out, keep_out, strict=True)])
     return Node(op, inputs, attrs, avals, mask, outs, dev)
 
 

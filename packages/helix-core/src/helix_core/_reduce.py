@@ -6,11 +6,14 @@ import math
 from typing import Any
 
 from . import _dtypes as dt
+from . import _ops as ops
 from ._create import as_tensor
 from ._errors import ShapeError
 from ._primitive import bind
 from ._primitives import reduce as R
 from ._primitives._rules import normal_axes
+from ._primitives.cumulative import cumulative_p
+from ._primitives.scan import linear_scan_p
 from ._shape import _in, broadcast_p, reshape_p
 from ._tensor import Tensor
 
@@ -29,7 +32,7 @@ def reduce_min_p(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 def _axes(name: str, x: Tensor, axis: Any) -> tuple[int, ...]:
     if axis is None:
-        return tuple(range(x.ndim))
+        return tuple(range(len(x.aval.shape)))
     return normal_axes(name, (axis,) if isinstance(axis, int) else tuple(axis), x.ndim)
 
 
@@ -43,11 +46,9 @@ def _reduce(prim: Any, x: Tensor, axis: Any, keepdims: bool) -> Tensor:
 
 def _wide(x: Tensor) -> Tensor:
     """Small integers and bools are summed in 32 bits."""
-    from ._ops import cast
-
     d = x.dtype
     if d.category in ("bool", "int", "uint") and d.itemsize < 4:
-        return cast(x, dt.uint32 if d.category == "uint" else dt.int32)
+        return ops.cast(x, dt.uint32 if d.category == "uint" else dt.int32)
     return x
 
 
@@ -63,10 +64,8 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> 
     dtype : optional
         Cast to it first.
     """
-    from ._ops import cast
-
     x = _in(x)
-    x = _wide(x) if dtype is None else cast(x, dtype)
+    x = _wide(x) if dtype is None else ops.cast(x, dtype)
     return _reduce(R.reduce_sum_p, x, axis, keepdims)
 
 
@@ -96,9 +95,7 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 def _logical(x: Any, axis: Any, keepdims: bool, prim: Any, empty: bool) -> Tensor:
-    from ._ops import _as_bool, full
-
-    x = _as_bool(_in(x))
+    x = ops._as_bool(_in(x))
     axes = _axes("any", x, axis)
     if 0 in [x.shape[i] for i in axes]:
         shape = [
@@ -106,7 +103,7 @@ def _logical(x: Any, axis: Any, keepdims: bool, prim: Any, empty: bool) -> Tenso
             for i, n in enumerate(x.shape)
             if keepdims or i not in axes
         ]
-        return full(shape, empty, dt.bool_, x.device)
+        return ops.full(shape, empty, dt.bool_, x.device)
     return _reduce(prim, x, axis, keepdims)
 
 
@@ -116,39 +113,39 @@ def _count(x: Tensor, axes: tuple[int, ...]) -> int:
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Arithmetic mean; integers as float32, 16-bit floats computed in float32."""
-    from ._ops import cast, divide
-
     x = _in(x)
     out = dt.to_inexact(x.dtype)
-    wide = cast(x, dt.accumulate_dtype(out))
+    wide = ops.cast(x, dt.accumulate_dtype(out))
     n = _count(x, _axes("mean", x, axis))
     total = _reduce(R.reduce_sum_p, wide, axis, keepdims)
-    return cast(divide(total, float(n) if n else float("nan")), out)
+    return ops.cast(ops.divide(total, float(n) if n else float("nan")), out)
 
 
 def var(
     x: Any, axis: Any = None, keepdims: bool = False, correction: float = 0
 ) -> Tensor:
     """Variance: mean squared distance from the mean, over ``n - correction``."""
-    from ._ops import abs, cast, divide, mul_p, sub_p
-
     x = _in(x)
     out = dt.to_inexact(x.dtype)
-    wide = cast(x, dt.accumulate_dtype(out))
-    d = sub_p(wide, mean(wide, axis, True))
-    sq = mul_p(d, d) if out.category == "float" else mul_p(abs(d), abs(d))
+    wide = ops.cast(x, dt.accumulate_dtype(out))
+    d = ops.sub_p(wide, mean(wide, axis, True))
+    sq = (
+        ops.mul_p(d, d)
+        if out.category == "float"
+        else ops.mul_p(ops.abs(d), ops.abs(d))
+    )
     n = _count(x, _axes("var", x, axis)) - correction
     total = _reduce(R.reduce_sum_p, sq, axis, keepdims)
-    return cast(divide(total, float(n) if n > 0 else float("nan")), dt.real_dtype(out))
+    return ops.cast(
+        ops.divide(total, float(n) if n > 0 else float("nan")), dt.real_dtype(out)
+    )
 
 
 def std(
     x: Any, axis: Any = None, keepdims: bool = False, correction: float = 0
 ) -> Tensor:
     """Square root of the variance."""
-    from ._ops import sqrt
-
-    return sqrt(var(x, axis, keepdims, correction))
+    return ops.sqrt(var(x, axis, keepdims, correction))
 
 
 def _arg(prim: Any, x: Any, axis: int | None, keepdims: bool) -> Tensor:
@@ -174,17 +171,15 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))), without overflow."""
-    from ._ops import add_p, exp, isfinite, log, sub_p, where, zeros_like
-
     x = _in(x)
     if not x.dtype.inexact:
         x = as_tensor(x, dt.float32)
     axes = _axes("logsumexp", x, axis)
     top = _reduce(R.reduce_max_p, x, axes, True).detach()
-    top = where(isfinite(top), top, zeros_like(top))
-    e = exp(sub_p(x, broadcast_p(top, x.shape)))
-    y = log(_reduce(R.reduce_sum_p, e, axes, True))
-    y = add_p(y, top)
+    top = ops.where(ops.isfinite(top), top, ops.zeros_like(top))
+    e = ops.exp(ops.sub_p(x, broadcast_p(top, x.shape)))
+    y = ops.log(_reduce(R.reduce_sum_p, e, axes, True))
+    y = ops.add_p(y, top)
     if keepdims:
         return y
     return reshape_p(y, tuple(n for i, n in enumerate(x.shape) if i not in axes))
@@ -192,8 +187,6 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 def cumulative(x: Any, kind: str, axis: int, reverse: bool = False) -> Tensor:
     """Running ``kind`` (sum, prod, max, min, logsumexp) along an axis."""
-    from ._primitives.cumulative import cumulative_p
-
     x = _in(x)
     if x.ndim == 0:
         raise ShapeError(f"[cumulative] expected at least one axis; got {x.aval!r}")
@@ -247,12 +240,9 @@ def linear_scan(
     Tensor
         Every state, shaped like ``b``.
     """
-    from ._ops import broadcast_arrays, lift, zeros
-    from ._primitives.scan import linear_scan_p
-
-    a, b = broadcast_arrays(*lift(a, b))
+    a, b = ops.broadcast_arrays(*ops.lift(a, b))
     axis = _axes("linear_scan", b, axis)[0]
     state = (*b.shape[:axis], *b.shape[axis + 1 :])
-    h0 = zeros(state, b.dtype, b.device) if h0 is None else as_tensor(h0, b.dtype)
+    h0 = ops.zeros(state, b.dtype, b.device) if h0 is None else as_tensor(h0, b.dtype)
     h0 = broadcast_p(h0, state)
     return bind(linear_scan_p, a, b, h0, axis=axis, reverse=reverse)  # type: ignore

@@ -7,11 +7,15 @@ from math import prod
 from typing import Any
 
 from . import _dtypes as dt
+from . import _ops as ops
 from ._create import as_tensor, zeros
+from ._device import Device
 from ._errors import ShapeError
 from ._primitive import bind
 from ._primitives import movement as M
 from ._primitives._rules import broadcast_shapes, normal_axes
+from ._primitives.control import barrier_p
+from ._state import STATE
 from ._tensor import Tensor
 
 
@@ -20,9 +24,7 @@ def _axis(name: str, axis: int, ndim: int) -> int:
 
 
 def _in(x: Any) -> Tensor:
-    from ._ops import operand
-
-    return x if type(x) is Tensor else as_tensor(operand(x))
+    return x if type(x) is Tensor else as_tensor(ops.operand(x))
 
 
 def reshape_p(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -134,13 +136,11 @@ def pad(x: Any, widths: Any, value: Any = 0) -> Tensor:
 
     Negative widths cut.
     """
-    from ._ops import cast
-
     x = _in(x)
     if isinstance(widths, int):
         widths = [(widths, widths)] * x.ndim
     pads = tuple((int(lo), int(hi), 0) for lo, hi in widths)
-    fill = cast(as_tensor(value, device=x.device), x.dtype)
+    fill = ops.cast(as_tensor(value, device=x.device), x.dtype)
     return pad_p(x, fill, pads)
 
 
@@ -176,11 +176,9 @@ def flip(x: Any, axis: Any = None) -> Tensor:
 
 def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
     """Join along an axis; other sizes are equal. Operands promote."""
-    from ._ops import lift
-
     if not len(xs):
         raise ShapeError("[concat] expected at least one tensor; got none")
-    ts = lift(*[_in(x) for x in xs])
+    ts = ops.lift(*[_in(x) for x in xs])
     ndim = ts[0].ndim
     axis = _axis("concat", axis, ndim)
     return ts[0] if len(ts) == 1 else bind(M.concat_p, *ts, axis=axis)  # type: ignore
@@ -252,16 +250,14 @@ def roll(x: Any, shift: int, axis: int | None = None) -> Tensor:
 
 
 def _triangle(x: Any, k: int, lower: bool) -> Tensor:
-    from ._ops import arange, le, where
-
     x = _in(x)
     if x.ndim < 2:
         raise ShapeError(f"[tril] expected at least 2 dimensions; got {x.aval!r}")
     n, m = x.shape[-2:]
-    row = reshape_p(arange(n, device=x.device), (n, 1))
-    col = reshape_p(arange(m, device=x.device), (1, m))
-    keep = le(col, row + k) if lower else le(row + k, col)
-    return where(keep, x, zeros((), x.dtype, x.device))
+    row = reshape_p(ops.arange(n, device=x.device), (n, 1))
+    col = reshape_p(ops.arange(m, device=x.device), (1, m))
+    keep = ops.le(col, row + k) if lower else ops.le(row + k, col)
+    return ops.where(keep, x, zeros((), x.dtype, x.device))
 
 
 def tril(x: Any, k: int = 0) -> Tensor:
@@ -276,8 +272,6 @@ def triu(x: Any, k: int = 0) -> Tensor:
 
 def copy_to(x: Any, device: Any) -> Tensor:
     """The tensor on another device; itself where it is there already."""
-    from ._device import Device
-
     x, device = _in(x), Device(device)
     if x.device is device:
         return x
@@ -286,8 +280,6 @@ def copy_to(x: Any, device: Any) -> Tensor:
 
 def detach(x: Any) -> Tensor:
     """The same value without its history: no gradient flows through it."""
-    from ._state import STATE
-
     x = _in(x)
     if STATE.get().trace is None:
         return Tensor(x.buffer, x.aval, x.device)
@@ -296,8 +288,6 @@ def detach(x: Any) -> Tensor:
 
 def barrier(*xs: Tensor) -> tuple[Tensor, ...]:
     """Tie tensors together: none is available before all are."""
-    from ._primitives.control import barrier_p
-
     return bind(barrier_p, *xs)  # type: ignore[no-any-return]
 
 
@@ -309,8 +299,6 @@ def atleast_1d(x: Any) -> Tensor:
 
 def one_hot(labels: Any, n: int, dtype: Any = dt.float32) -> Tensor:
     """1 where the new last axis equals the label, else 0; all 0 for labels outside."""
-    from ._ops import arange, cast, eq
-
     x = _in(labels)
-    hit = eq(expand_dims(x, -1), arange(n, dtype=x.dtype, device=x.device))
-    return cast(hit, dtype)
+    hit = ops.eq(expand_dims(x, -1), ops.arange(n, dtype=x.dtype, device=x.device))
+    return ops.cast(hit, dtype)

@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from . import _ops as ops
 from ._aval import Aval
 from ._errors import GradError
 from ._state import STATE, State, scope
@@ -89,8 +90,6 @@ def ghost(t: Tensor) -> Tensor:
 
 def unbroadcast(g: Tensor, aval: Aval) -> Tensor:
     """Sum a gradient down to the shape of its input, and cast it to its dtype."""
-    from . import _ops as ops
-
     have, want = g.aval.shape, aval.shape
     if have != want:
         lead = len(have) - len(want)
@@ -120,7 +119,7 @@ def walk(
     heap: list[tuple[int, Node]] = []
     found: dict[Node, Tensor] = {}
     stops = set(stop)
-    add, push, pop = _ops().add_p, heapq.heappush, heapq.heappop
+    add, push, pop = ops.add_p, heapq.heappush, heapq.heappop
     here = STATE.get().device
 
     def give(x: Tensor, g: Tensor) -> None:
@@ -181,12 +180,6 @@ def walk(
     return found
 
 
-def _ops() -> Any:
-    from . import _ops as ops
-
-    return ops
-
-
 def backward(loss: Tensor, grad: Tensor | None = None, retain: bool = False) -> None:
     """Add d loss / d p to ``p.grad`` of every Parameter that reaches ``loss``.
 
@@ -205,8 +198,6 @@ def backward(loss: Tensor, grad: Tensor | None = None, retain: bool = False) -> 
         If nothing that needs a gradient reaches ``loss``, if it has more than one
         element, or if the graph was freed. No ``.grad`` is written then.
     """
-    from . import _ops as ops
-
     if loss.node is None or not loss.node.mask & 1:
         raise GradError(
             "[backward] expected a loss that a Parameter reaches; got one without a "
@@ -218,7 +209,7 @@ def backward(loss: Tensor, grad: Tensor | None = None, retain: bool = False) -> 
                 f"[backward] expected a real loss of one element; got {loss.aval}. "
                 "Hint: loss.mean().backward(), or pass grad="
             )
-        grad = ops.full_like(loss, 1)
+        grad = ops.ones_like(loss)
     elif grad.aval.shape != loss.aval.shape:
         raise GradError(
             f"[backward] expected grad of shape {loss.shape}; got {grad.shape}"

@@ -72,7 +72,7 @@ class Trace:
                 mask |= a.node.mask
         in_avals = tuple([a.aval for a in args])
         try:
-            avals = op.avals((in_avals, *attrs.items()), in_avals, attrs)
+            avals = op.avals((*in_avals, *attrs.items()), in_avals, attrs)
         except TypeError as e:
             from ._primitive import raise_unhashable
 

@@ -89,14 +89,14 @@ def test_rate_and_decay_by_parameter():
     assert new[1].tolist() == [0.25] * 4
 
 
-def test_the_gradient_scale_applies_before_everything():
-    p, m, v = _draw(), _zeros(), _zeros()
-    g = _draw(seed=1)
-    half = [np.asarray(0.5 * a) for a in g]
-    a = opt.adam(p, g, m, v, lr=0.1, step=1, weight_decay=0.1, grad_scale=0.5)
-    b = opt.adam(p, half, m, v, lr=0.1, step=1, weight_decay=0.1)
-    for x, y in zip(a, b, strict=True):
-        _close(x, y, 1e-14)
+def test_the_step_may_differ_by_parameter():
+    p, g = [np.zeros(3), np.zeros(3)], [np.ones(3), np.ones(3)]
+    m, v = [np.full(3, 0.5), np.full(3, 0.5)], [np.full(3, 0.2), np.full(3, 0.2)]
+    new = opt.adam(p, g, m, v, lr=0.1, step=np.array([1, 7]))
+    for k, step in enumerate((1, 7)):
+        one = opt.adam(p[:1], g[:1], m[:1], v[:1], lr=0.1, step=step)
+        assert [a[k].tolist() for a in new] == [a[0].tolist() for a in one]
+    assert new[0][0][0] != new[0][1][0]
 
 
 @pytest.mark.parametrize("inplace", [False, True])
@@ -109,7 +109,7 @@ def test_sgd_with_momentum(nesterov, dampening, inplace):
         g = _draw(seed=step + 1)
         p, u = opt.sgd(
             *(p, g, u), lr=0.1, momentum=0.9, dampening=dampening, nesterov=nesterov,
-            first=step == 0, weight_decay=0.01, inplace=inplace,
+            step=step + 1, weight_decay=0.01, inplace=inplace,
         )  # fmt: skip
         for k, a in enumerate(g):
             d = a + 0.01 * q[k]
@@ -129,23 +129,28 @@ def test_plain_sgd(inplace):
 
 
 @pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("centered", [False, True])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_rmsprop(momentum, inplace):
-    p, v, u = _draw(), _zeros(), _zeros()
-    q, w, s = [a.copy() for a in p], _zeros(), _zeros()
+def test_rmsprop(momentum, centered, inplace):
+    p, v, u, m = _draw(), _zeros(), _zeros(), _zeros()
+    q, w, s, r = [a.copy() for a in p], _zeros(), _zeros(), _zeros()
     for step in range(STEPS):
         g = _draw(seed=step + 1)
-        p, v, u = opt.rmsprop(
-            *(p, g, v, u), lr=0.01, alpha=0.9, momentum=momentum, weight_decay=0.1,
-            inplace=inplace,
+        p, v, *rest = opt.rmsprop(
+            *(p, g, v), u if momentum else None, m if centered else None,
+            lr=0.01, alpha=0.9, momentum=momentum, weight_decay=0.1, inplace=inplace,
         )  # fmt: skip
+        u = rest.pop(0) if momentum else u
+        m = rest.pop(0) if centered else m
         for k, a in enumerate(g):
             d = a + 0.1 * q[k]
             w[k] = 0.9 * w[k] + 0.1 * d**2
-            s[k] = momentum * s[k] + d / (np.sqrt(w[k]) + 1e-8)
+            r[k] = 0.9 * r[k] + 0.1 * d if centered else r[k]
+            s[k] = momentum * s[k] + d / (np.sqrt(w[k] - r[k] ** 2) + 1e-8)
             q[k] = q[k] - 0.01 * s[k]
-    _close(p, q, 1e-11)
+    _close(p, q, 1e-8 if centered else 1e-11)  # w - r^2 is a small difference at first
     _close(v, w, 1e-12)
+    _close(m, r, 1e-12)
 
 
 def test_read_only_gradients_are_read():
@@ -176,3 +181,21 @@ def test_the_thread_count_changes_no_bit(monkeypatch):
         new = opt.adam(p, g, m, v, lr=0.1, step=3, decoupled=True, weight_decay=0.1)
         results.append(b"".join(a.tobytes() for part in new for a in part))
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("run", ["adam", "sgd", "rmsprop"])
+def test_inner_loops_are_vectorised(run):
+    """One instruction divides, or multiplies, 4 numbers or more."""
+    kernels = {
+        "adam": [*opt._ADAM.values()],
+        "sgd": [*opt._SGD.values()],
+        "rmsprop": [*opt._RMSPROP.values()],
+    }[run]
+    index, table = np.zeros(4, np.int64), np.zeros((9, 4), np.int64)
+    each, scalars = np.zeros((3, 4)), np.zeros(8, np.float32)
+    packed = "mulps" if run == "sgd" else "divps"
+    for k in kernels:
+        text = k.assembly(
+            *(0, 1, index, index, index, table, np.empty(0, np.float32), each, scalars)
+        )
+        assert packed in text or "fmul.4s" in text or "fdiv.4s" in text

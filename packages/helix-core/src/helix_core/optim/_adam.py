@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import Any
 
 from .. import _ops as ops
-from .._composite import composite
 from .._tensor import Tensor
-from ._base import Optimizer, OptimizerError, State, flat_lists, rate
+from ._base import Optimizer, OptimizerError
+from ._rule import update_rule
 
 
-@composite("adam_update")
+def _scalars(
+    rates: Tensor,
+    decays: Tensor,
+    steps: Tensor,
+    betas: tuple[float, float],
+    decoupled: bool,
+    **_: Any,
+) -> tuple[Tensor, ...]:
+    """Corrected learning rates, roots of the second correction, shrinkages."""
+    t = ops.cast(steps, rates.dtype)
+    # 1 - beta^t keeps its digits in float32 too
+    c1, c2 = (-ops.expm1(t * (math.log(b) if b else -math.inf)) for b in betas)
+    shrink = 1.0 - rates * decays
+    return rates / c1, ops.sqrt(c2), shrink
+
+
+@update_rule("adam_update", _scalars)
 def adam_update(
-    *flat: Tensor,
-    n: int,
+    p: Tensor,
+    g: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    rate: Tensor,
+    root: Tensor,
+    shrink: Tensor,
+    decay: float,
     betas: tuple[float, float],
     eps: float,
-    decays: tuple[float, ...],
-    scales: tuple[float, ...],
     decoupled: bool,
 ) -> tuple[Tensor, ...]:
-    """One update of n parameters.
-
-    Inputs: lr and step (0-d), then n parameters, n gradients, n means, n squares.
-    Outputs: n parameters, n means, n squares.
-    """
-    lr, step = flat[:2]
-    params, grads, means, squares = flat_lists(flat[2:], n, 4)
+    """Adam, or AdamW where ``decoupled``: parameters, means, squares."""
     b1, b2 = betas
-    out: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])
-    t = ops.cast(step, "float64")
-    c1 = 1.0 - ops.power(ops.full((), b1, "float64", lr.device), t)
-    c2 = 1.0 - ops.power(ops.full((), b2, "float64", lr.device), t)
-    for i in range(n):
-        p, g, m, v = params[i], grads[i], means[i], squares[i]
-        step_size = ops.cast(lr * scales[i] / c1, p.dtype)
-        root = ops.cast(ops.sqrt(c2), p.dtype)
-        if decoupled:
-            p = p * (1.0 - rate(lr, p, scales[i]) * decays[i])
-        elif decays[i]:
-            g = g + p * decays[i]
-        m = m * b1 + g * (1.0 - b1)
-        v = v * b2 + g * g * (1.0 - b2)
-        out[0].append(p - step_size * m / (ops.sqrt(v) / root + eps))
-        out[1].append(m)
-        out[2].append(v)
-    return (*out[0], *out[1], *out[2])
+    if decay and decoupled:
+        p = p * shrink
+    elif decay:
+        g = g + p * decay
+    mean = mean * b1 + g * (1.0 - b1)
+    square = square * b2 + g * g * (1.0 - b2)
+    return p - rate * mean / (ops.sqrt(square) / root + eps), mean, square
 
 
 class Adam(Optimizer):
@@ -78,6 +81,7 @@ class Adam(Optimizer):
     True
     """
 
+    rule = adam_update
     slots = ("mean", "square")
     decoupled = False
 
@@ -89,7 +93,7 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        if not all(0.0 <= b < 1.0 for b in betas) or eps < 0:
+        if not all(0.0 <= b < 1.0 for b in betas) or not eps >= 0:
             raise OptimizerError(
                 f"[adam] expected betas in [0, 1) and eps >= 0; got {betas}, {eps}"
             )
@@ -97,28 +101,8 @@ class Adam(Optimizer):
         self.eps = float(eps)
         super().__init__(params, lr, weight_decay)
 
-    def update(
-        self,
-        grads: Sequence[Tensor],
-        state: State,
-        params: Sequence[Tensor],
-        lr: Tensor,
-        step: Tensor,
-        decays: Sequence[float],
-        scales: Sequence[float],
-    ) -> tuple[list[Tensor], State]:
-        n = len(params)
-        out = adam_update(
-            *(lr, step, *params, *grads, *state["mean"], *state["square"]),
-            n=n,
-            betas=self.betas,
-            eps=self.eps,
-            decays=tuple(decays),
-            scales=tuple(scales),
-            decoupled=self.decoupled,
-        )
-        p, m, v = flat_lists(out, n, 3)
-        return list(p), {"mean": list(m), "square": list(v)}
+    def settings(self) -> dict[str, Any]:
+        return {"betas": self.betas, "eps": self.eps, "decoupled": self.decoupled}
 
 
 class AdamW(Adam):

@@ -2,53 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from .. import _ops as ops
-from .._composite import composite
 from .._tensor import Tensor
-from ._base import Optimizer, State, flat_lists, rate
+from ._base import Optimizer, OptimizerError
+from ._rule import update_rule
 
 
-@composite("rmsprop_update")
+def _scalars(rates: Tensor, decays: Tensor, steps: Tensor, **_: Any) -> tuple[Tensor]:
+    return (rates,)
+
+
+@update_rule("rmsprop_update", _scalars)
 def rmsprop_update(
-    *flat: Tensor,
-    n: int,
+    p: Tensor,
+    g: Tensor,
+    square: Tensor,
+    *rest: Tensor,
+    decay: float,
     alpha: float,
     eps: float,
     momentum: float,
     centered: bool,
-    decays: tuple[float, ...],
-    scales: tuple[float, ...],
 ) -> tuple[Tensor, ...]:
-    """One update of n parameters.
-
-    Inputs: lr and step (0-d), n parameters, n gradients, n squares, with momentum n
-    velocities, centered n means. Outputs: the same without lr, step and gradients.
-    """
-    lr = flat[0]
-    params, grads, squares = flat_lists(flat[2:], n, 3)
-    rest = list(flat[2 + 3 * n :])
-    velocities = [rest.pop(0) for _ in range(n)] if momentum else []
-    means = rest if centered else []
-    new: list[list[Tensor]] = [[], [], [], []]
-    for i in range(n):
-        p, g = params[i], grads[i]
-        if decays[i]:
-            g = g + p * decays[i]
-        v = squares[i] * alpha + g * g * (1.0 - alpha)
-        new[1].append(v)
-        if centered:
-            mean = means[i] + (g - means[i]) * (1.0 - alpha)
-            new[3].append(mean)
-            v = v - mean * mean
-        move = g / (ops.sqrt(v) + eps)
-        if momentum:
-            move = velocities[i] * momentum + move
-            new[2].append(move)
-        new[0].append(p - rate(lr, p, scales[i]) * move)
-    return tuple(t for ts in new for t in ts)
+    """RMSprop: parameters, squares, with momentum velocities, centered means."""
+    *more, rate = rest
+    if decay:
+        g = g + p * decay
+    square = square * alpha + g * g * (1.0 - alpha)
+    new = [square]
+    spread = square
+    if centered:
+        mean = more[-1] + (g - more[-1]) * (1.0 - alpha)
+        new.append(mean)
+        spread = square - mean * mean
+    move = g / (ops.sqrt(spread) + eps)
+    if momentum:
+        move = more[0] * momentum + move
+        new.insert(1, move)
+    return p - rate * move, *new
 
 
 class RMSprop(Optimizer):
@@ -68,6 +61,8 @@ class RMSprop(Optimizer):
         Added to the gradient (L2).
     """
 
+    rule = rmsprop_update
+
     def __init__(
         self,
         params: Any,
@@ -78,35 +73,21 @@ class RMSprop(Optimizer):
         centered: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
+        if not 0.0 <= alpha < 1.0 or not eps >= 0 or not momentum >= 0:
+            raise OptimizerError(
+                "[rmsprop] expected 0 <= alpha < 1 and eps, momentum >= 0; got "
+                f"{alpha}, {eps}, {momentum}"
+            )
         self.alpha, self.eps = float(alpha), float(eps)
-        self.momentum, self.centered = float(momentum), centered
-        more = ("velocity",) if momentum else ()
-        self.slots = ("square", *more, *(("mean",) if centered else ()))
+        self.momentum, self.centered = float(momentum), bool(centered)
+        velocity = ("velocity",) if momentum else ()
+        self.slots = ("square", *velocity, *(("mean",) if centered else ()))
         super().__init__(params, lr, weight_decay)
 
-    def update(
-        self,
-        grads: Sequence[Tensor],
-        state: State,
-        params: Sequence[Tensor],
-        lr: Tensor,
-        step: Tensor,
-        decays: Sequence[float],
-        scales: Sequence[float],
-    ) -> tuple[list[Tensor], State]:
-        n = len(params)
-        flat = [t for k in self.slots for t in state[k]]
-        out = rmsprop_update(
-            *(lr, step, *params, *grads, *flat),
-            n=n,
-            alpha=self.alpha,
-            eps=self.eps,
-            momentum=self.momentum,
-            centered=self.centered,
-            decays=tuple(decays),
-            scales=tuple(scales),
-        )
-        lists = flat_lists(out, n, 1 + len(self.slots))
-        return list(lists[0]), {
-            k: list(ts) for k, ts in zip(self.slots, lists[1:], strict=True)
+    def settings(self) -> dict[str, Any]:
+        return {
+            "alpha": self.alpha,
+            "eps": self.eps,
+            "momentum": self.momentum,
+            "centered": self.centered,
         }

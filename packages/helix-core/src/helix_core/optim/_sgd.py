@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from .. import _ops as ops
-from .._composite import composite
 from .._tensor import Tensor
-from ._base import Optimizer, OptimizerError, State, flat_lists, rate
+from ._base import Optimizer, OptimizerError
+from ._rule import update_rule
 
 
-@composite("sgd_update")
+def _scalars(
+    rates: Tensor, decays: Tensor, steps: Tensor, dampening: float, **_: Any
+) -> tuple[Tensor, ...]:
+    # the first velocity is the gradient itself
+    later = ops.cast(ops.gt(steps, 1), rates.dtype)
+    return rates, 1.0 - later * dampening
+
+
+@update_rule("sgd_update", _scalars)
 def sgd_update(
-    *flat: Tensor,
-    n: int,
+    p: Tensor,
+    g: Tensor,
+    *rest: Tensor,
+    decay: float,
     momentum: float,
     dampening: float,
     nesterov: bool,
-    decays: tuple[float, ...],
-    scales: tuple[float, ...],
 ) -> tuple[Tensor, ...]:
-    """One update of n parameters.
-
-    Inputs: lr and step (0-d), n parameters, n gradients, and with momentum n velocities.
-    Outputs: n parameters, and with momentum n velocities.
-    """
-    lr, step = flat[:2]
-    params, grads = flat_lists(flat[2:], n, 2)
-    velocities = flat[2 + 2 * n :]
-    out: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for i in range(n):
-        p, g = params[i], grads[i]
-        if decays[i]:
-            g = g + p * decays[i]
-        if momentum:
-            # the first velocity is the gradient itself
-            keep = ops.where(ops.le(step, 1), 1.0, 1.0 - dampening)
-            v = velocities[i] * momentum + g * ops.cast(keep, p.dtype)
-            out[1].append(v)
-            g = g + v * momentum if nesterov else v
-        out[0].append(p - rate(lr, p, scales[i]) * g)
-    return (*out[0], *out[1])
+    """Gradient descent: parameters, and with momentum velocities."""
+    *velocity, rate, keep = rest
+    if decay:
+        g = g + p * decay
+    if not velocity:
+        return (p - rate * g,)
+    v = velocity[0] * momentum + g * keep
+    return p - rate * (g + v * momentum if nesterov else v), v
 
 
 class SGD(Optimizer):
@@ -58,6 +52,8 @@ class SGD(Optimizer):
         Added to the gradient (L2).
     """
 
+    rule = sgd_update
+
     def __init__(
         self,
         params: Any,
@@ -67,34 +63,21 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
+        if not momentum >= 0:
+            raise OptimizerError(f"[sgd] expected momentum >= 0; got {momentum}")
         if nesterov and (momentum <= 0 or dampening):
             raise OptimizerError(
                 "[sgd] expected momentum > 0 and dampening 0 with nesterov; got "
                 f"{momentum}, {dampening}"
             )
         self.momentum, self.dampening = float(momentum), float(dampening)
-        self.nesterov = nesterov
+        self.nesterov = bool(nesterov)
         self.slots = ("velocity",) if momentum else ()
         super().__init__(params, lr, weight_decay)
 
-    def update(
-        self,
-        grads: Sequence[Tensor],
-        state: State,
-        params: Sequence[Tensor],
-        lr: Tensor,
-        step: Tensor,
-        decays: Sequence[float],
-        scales: Sequence[float],
-    ) -> tuple[list[Tensor], State]:
-        n = len(params)
-        out = sgd_update(
-            *(lr, step, *params, *grads, *state.get("velocity", ())),
-            n=n,
-            momentum=self.momentum,
-            dampening=self.dampening,
-            nesterov=self.nesterov,
-            decays=tuple(decays),
-            scales=tuple(scales),
-        )
-        return list(out[:n]), {"velocity": list(out[n:])} if self.momentum else {}
+    def settings(self) -> dict[str, Any]:
+        return {
+            "momentum": self.momentum,
+            "dampening": self.dampening,
+            "nesterov": self.nesterov,
+        }

@@ -13,9 +13,10 @@ import numpy as np
 from helix_core.contracts import KernelSpec
 
 from helix_hal.cpu import pool
+from helix_hal.cpu.optim_specs import SPECS as OPTIM_SPECS
 
 _DTYPES = ("float32", "float64")
-SPECS: list[KernelSpec] = []
+SPECS: list[KernelSpec] = [*OPTIM_SPECS]
 
 
 def floats(device: Any, *avals: Any, **attrs: Any) -> Any:

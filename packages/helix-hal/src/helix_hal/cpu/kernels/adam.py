@@ -1,8 +1,9 @@
 """Optimizer updates: one pass over memory for all parameters together.
 
 Each function takes lists of arrays, one entry a parameter, and runs a single launch
-over blocks of all of them. Learning rate and weight decay may differ by parameter. The
-arrays of a call share one dtype and are C-contiguous; shapes are free.
+over blocks of all of them. Learning rate, weight decay and step count may differ by
+parameter. The arrays of a call share one dtype, float32 or float64, and are
+C-contiguous; shapes are free.
 
 With ``inplace=True`` the parameters and the state are written where they are, which
 moves 7 numbers an element for Adam; else the results are new arrays from the pool. Both
@@ -11,168 +12,148 @@ give the same bits: no fast-math flag is set, so every rounding is IEEE's.
 
 from __future__ import annotations
 
-import ctypes
-import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from helix_hal.cpu import pool
-from helix_hal.cpu.jit import Jitted, intrinsic, kernel
-from helix_hal.cpu.launch import launch
+from helix_hal.cpu.jit import Jitted, kernel
+from helix_hal.cpu.kernels.tables import (
+    BLOCK,
+    Array,
+    Arrays,
+    array_at,
+    fresh,
+    launch_over,
+)
 
 __all__ = ["adam", "rmsprop", "sgd"]
 
-Array = NDArray[Any]
-Arrays = Sequence[Array]
-
-_BLOCK = 1 << 13
-
-
-@intrinsic
-def _array_at(typingctx, address, size, like):  # type: ignore[no-untyped-def]
-    """A view of `size` numbers at an address, typed as the array `like`."""
-    from numba import types
-    from numba.np.arrayobj import make_array, populate_array
-
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        array_type = signature.return_type
-        array = make_array(array_type)(context, builder)
-        data_type = context.get_data_type(array_type.dtype)
-        width = context.get_constant(types.intp, context.get_abi_sizeof(data_type))
-        populate_array(
-            array,
-            data=builder.inttoptr(args[0], array.data.type),
-            shape=(args[1],),
-            strides=(width,),
-            itemsize=width,
-            meminfo=None,
-        )
-        return array._getvalue()
-
-    return like(types.intp, types.intp, like), codegen
+Each = float | Sequence[float] | Array
+_BOTH = (False, True)
 
 
 def _adam(inplace: bool, decoupled: bool) -> Jitted:
     @kernel
-    def run(lo, hi, owner, start, size, table, lr, decay, like, scalars):
-        scale, beta1, beta2 = scalars[0], scalars[1], scalars[2]
+    def run(lo, hi, owner, start, size, table, like, each, scalars):
+        beta1, beta2, eps = scalars[0], scalars[1], scalars[2]
         rest1, rest2 = scalars[3], scalars[4]
-        correction1, root2, eps = scalars[5], scalars[6], scalars[7]
         for block in range(lo, hi):
             k = owner[block]
-            offset = (block - start[k]) * _BLOCK
-            n = min(_BLOCK, size[k] - offset)
+            offset = (block - start[k]) * BLOCK
+            n = min(BLOCK, size[k] - offset)
             shift = offset * like.itemsize
-            p = _array_at(table[0, k] + shift, n, like)
-            g = _array_at(table[1, k] + shift, n, like)
-            m = _array_at(table[2, k] + shift, n, like)
-            v = _array_at(table[3, k] + shift, n, like)
-            p_out = p if inplace else _array_at(table[4, k] + shift, n, like)
-            m_out = m if inplace else _array_at(table[5, k] + shift, n, like)
-            v_out = v if inplace else _array_at(table[6, k] + shift, n, like)
-            rate = like.dtype.type(lr[k] * correction1)
-            shrink = like.dtype.type(1.0 - lr[k] * decay[k])
-            l2 = like.dtype.type(decay[k])
+            p = array_at(table[0, k] + shift, n, like)
+            g = array_at(table[1, k] + shift, n, like)
+            m = array_at(table[2, k] + shift, n, like)
+            v = array_at(table[3, k] + shift, n, like)
+            p_out = p if inplace else array_at(table[4, k] + shift, n, like)
+            m_out = m if inplace else array_at(table[5, k] + shift, n, like)
+            v_out = v if inplace else array_at(table[6, k] + shift, n, like)
+            rate = like.dtype.type(each[0, k])
+            root = like.dtype.type(each[1, k])
+            decay = like.dtype.type(each[2, k])
             for i in range(n):
-                grad = g[i] * scale
+                grad = g[i]
                 value = p[i]
                 if decoupled:
-                    value *= shrink
+                    value *= decay
                 else:
-                    grad += l2 * value
+                    grad += decay * value
                 mean = beta1 * m[i] + rest1 * grad
                 square = beta2 * v[i] + rest2 * grad * grad
                 m_out[i] = mean
                 v_out[i] = square
-                p_out[i] = value - rate * mean / (np.sqrt(square) * root2 + eps)
+                p_out[i] = value - rate * mean / (np.sqrt(square) * root + eps)
 
     return run
 
 
-def _sgd(inplace: bool, nesterov: bool) -> Jitted:
+def _sgd(inplace: bool, momentum: bool, nesterov: bool) -> Jitted:
+    out = 2 + momentum  # the first row of results
+
     @kernel
-    def run(lo, hi, owner, start, size, table, lr, decay, like, scalars):
-        scale, momentum, rest = scalars[0], scalars[1], scalars[2]
+    def run(lo, hi, owner, start, size, table, like, each, scalars):
+        mass = scalars[0]
         for block in range(lo, hi):
             k = owner[block]
-            offset = (block - start[k]) * _BLOCK
-            n = min(_BLOCK, size[k] - offset)
+            offset = (block - start[k]) * BLOCK
+            n = min(BLOCK, size[k] - offset)
             shift = offset * like.itemsize
-            p = _array_at(table[0, k] + shift, n, like)
-            g = _array_at(table[1, k] + shift, n, like)
-            m = _array_at(table[2, k] + shift, n, like)
-            p_out = p if inplace else _array_at(table[3, k] + shift, n, like)
-            m_out = m if inplace else _array_at(table[4, k] + shift, n, like)
-            rate = like.dtype.type(lr[k])
-            l2 = like.dtype.type(decay[k])
-            for i in range(n):
-                grad = g[i] * scale + l2 * p[i]
-                velocity = momentum * m[i] + rest * grad
-                m_out[i] = velocity
-                if nesterov:
-                    velocity = grad + momentum * velocity
-                p_out[i] = p[i] - rate * velocity
+            p = array_at(table[0, k] + shift, n, like)
+            g = array_at(table[1, k] + shift, n, like)
+            p_out = p if inplace else array_at(table[out, k] + shift, n, like)
+            rate = like.dtype.type(each[0, k])
+            decay = like.dtype.type(each[1, k])
+            keep = like.dtype.type(each[2, k])
+            if momentum:
+                u = array_at(table[2, k] + shift, n, like)
+                u_out = u if inplace else array_at(table[out + 1, k] + shift, n, like)
+                for i in range(n):
+                    grad = g[i] + decay * p[i]
+                    velocity = mass * u[i] + keep * grad
+                    u_out[i] = velocity
+                    if nesterov:
+                        velocity = grad + mass * velocity
+                    p_out[i] = p[i] - rate * velocity
+            else:
+                for i in range(n):
+                    p_out[i] = p[i] - rate * (g[i] + decay * p[i])
 
     return run
 
 
-def _plain_sgd(inplace: bool) -> Jitted:
+def _rmsprop(inplace: bool, momentum: bool, centered: bool) -> Jitted:
+    third = 3 + momentum  # the rows of means and, after them, of results
+    out = third + centered
+
     @kernel
-    def run(lo, hi, owner, start, size, table, lr, decay, like, scalars):
-        scale = scalars[0]
+    def run(lo, hi, owner, start, size, table, like, each, scalars):
+        alpha, rest, eps, mass = scalars[0], scalars[1], scalars[2], scalars[3]
         for block in range(lo, hi):
             k = owner[block]
-            offset = (block - start[k]) * _BLOCK
-            n = min(_BLOCK, size[k] - offset)
+            offset = (block - start[k]) * BLOCK
+            n = min(BLOCK, size[k] - offset)
             shift = offset * like.itemsize
-            p = _array_at(table[0, k] + shift, n, like)
-            g = _array_at(table[1, k] + shift, n, like)
-            p_out = p if inplace else _array_at(table[2, k] + shift, n, like)
-            rate = like.dtype.type(lr[k])
-            l2 = like.dtype.type(decay[k])
+            p = array_at(table[0, k] + shift, n, like)
+            g = array_at(table[1, k] + shift, n, like)
+            v = array_at(table[2, k] + shift, n, like)
+            u, m = v, v
+            p_out, v_out, u_out, m_out = p, v, v, v
+            if momentum:
+                u = array_at(table[3, k] + shift, n, like)
+                u_out = u
+            if centered:
+                m = array_at(table[third, k] + shift, n, like)
+                m_out = m
+            if not inplace:
+                p_out = array_at(table[out, k] + shift, n, like)
+                v_out = array_at(table[out + 1, k] + shift, n, like)
+                if momentum:
+                    u_out = array_at(table[out + 2, k] + shift, n, like)
+                if centered:
+                    m_out = array_at(table[out + third - 1, k] + shift, n, like)
+            rate = like.dtype.type(each[0, k])
+            decay = like.dtype.type(each[1, k])
             for i in range(n):
-                p_out[i] = p[i] - rate * (g[i] * scale + l2 * p[i])
-
-    return run
-
-
-def _rmsprop(inplace: bool) -> Jitted:
-    @kernel
-    def run(lo, hi, owner, start, size, table, lr, decay, like, scalars):
-        scale, alpha, rest = scalars[0], scalars[1], scalars[2]
-        eps, momentum = scalars[3], scalars[4]
-        for block in range(lo, hi):
-            k = owner[block]
-            offset = (block - start[k]) * _BLOCK
-            n = min(_BLOCK, size[k] - offset)
-            shift = offset * like.itemsize
-            p = _array_at(table[0, k] + shift, n, like)
-            g = _array_at(table[1, k] + shift, n, like)
-            v = _array_at(table[2, k] + shift, n, like)
-            m = _array_at(table[3, k] + shift, n, like)
-            p_out = p if inplace else _array_at(table[4, k] + shift, n, like)
-            v_out = v if inplace else _array_at(table[5, k] + shift, n, like)
-            m_out = m if inplace else _array_at(table[6, k] + shift, n, like)
-            rate = like.dtype.type(lr[k])
-            l2 = like.dtype.type(decay[k])
-            for i in range(n):
-                grad = g[i] * scale + l2 * p[i]
+                grad = g[i] + decay * p[i]
                 square = alpha * v[i] + rest * grad * grad
-                velocity = momentum * m[i] + grad / (np.sqrt(square) + eps)
                 v_out[i] = square
-                m_out[i] = velocity
-                p_out[i] = p[i] - rate * velocity
+                if centered:
+                    mean = m[i] + rest * (grad - m[i])
+                    m_out[i] = mean
+                    square -= mean * mean
+                move = grad / (np.sqrt(square) + eps)
+                if momentum:
+                    move += mass * u[i]
+                    u_out[i] = move
+                p_out[i] = p[i] - rate * move
 
     return run
 
 
-_ADAM = {(i, d): _adam(i, d) for i in (False, True) for d in (False, True)}
-_SGD = {(i, n): _sgd(i, n) for i in (False, True) for n in (False, True)}
-_PLAIN_SGD = {i: _plain_sgd(i) for i in (False, True)}
-_RMSPROP = {i: _rmsprop(i) for i in (False, True)}
+_ADAM = {(i, d): _adam(i, d) for i in _BOTH for d in _BOTH}
+_SGD = {(i, m, n): _sgd(i, m, n) for i in _BOTH for m in _BOTH for n in _BOTH}
+_RMSPROP = {(i, m, c): _rmsprop(i, m, c) for i in _BOTH for m in _BOTH for c in _BOTH}
 
 
 def _update(
@@ -180,8 +161,7 @@ def _update(
     state: Sequence[Arrays],
     grads: Arrays,
     inplace: bool,
-    lr: float | Sequence[float],
-    weight_decay: float | Sequence[float],
+    each: Sequence[Each],
     scalars: Sequence[float],
 ) -> tuple[list[Array], ...]:
     """Launch `run` over every block of every parameter.
@@ -192,42 +172,13 @@ def _update(
     params = state[0]
     if not params:
         return tuple([] for _ in state)
-    outputs: tuple[list[Array], ...]
-    if inplace:
-        outputs = tuple(list(arrays) for arrays in state)
-        columns = [params, grads, *state[1:]]
-    else:
-        outputs = tuple([pool.empty(a.shape, a.dtype) for a in s] for s in state)
-        columns = [params, grads, *state[1:], *outputs]
-    count = len(params)
-    table = np.empty((len(columns), count), np.int64)
-    for row, arrays in zip(table, columns, strict=True):
-        row[:] = [_address(a) for a in arrays]
-    size = np.array([p.size for p in params], np.int64)
-    blocks = -(-size // _BLOCK)
-    owner = np.repeat(np.arange(count), blocks)
-    start = np.cumsum(blocks) - blocks
-    dtype = params[0].dtype
-    launch(
-        *(run, len(owner), owner, start, size, table),
-        *(_each(lr, count), _each(weight_decay, count)),
-        *(np.empty(0, dtype), np.array(scalars, dtype)),
-    )
-    return outputs
-
-
-def _address(array: Array) -> int:
-    """Where the first element lies; seven times faster than asking the array."""
-    try:
-        return ctypes.addressof(ctypes.c_byte.from_buffer(array.data))
-    except (TypeError, ValueError):  # read-only, empty
-        return int(array.__array_interface__["data"][0])
-
-
-def _each(value: float | Sequence[float], count: int) -> Array:
-    each = np.empty(count, np.float64)
-    each[:] = value
-    return each
+    new = tuple(list(arrays) if inplace else fresh(arrays) for arrays in state)
+    rows = [params, grads, *state[1:], *(() if inplace else new)]
+    numbers = np.empty((len(each), len(params)), np.float64)
+    for row, value in zip(numbers, each, strict=True):
+        row[:] = value
+    launch_over(run, rows, numbers, np.array(scalars, params[0].dtype))
+    return new
 
 
 def adam(
@@ -236,13 +187,12 @@ def adam(
     means: Arrays,
     squares: Arrays,
     *,
-    lr: float | Sequence[float],
-    step: int,
+    lr: Each,
+    step: int | Array,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
-    weight_decay: float | Sequence[float] = 0.0,
+    weight_decay: Each = 0.0,
     decoupled: bool = False,
-    grad_scale: float = 1.0,
     inplace: bool = False,
 ) -> tuple[list[Array], list[Array], list[Array]]:
     """Adam, and AdamW with ``decoupled=True``.
@@ -254,14 +204,12 @@ def adam(
     Parameters
     ----------
     params, grads, means, squares : sequences of ndarray
-        p, g, m and v of each parameter: float32 or float64, equal sizes.
-    lr, weight_decay : float, or one float a parameter
-    step : int
+        p, g, m and v of each parameter, of equal sizes.
+    lr, weight_decay : float, or one a parameter
+    step : int, or one a parameter
         Number of this step, from 1.
     betas, eps
         As in the formula.
-    grad_scale : float
-        Multiplies every gradient first, for clipping or loss scaling.
     inplace : bool
         Write into `params`, `means` and `squares`.
 
@@ -275,13 +223,14 @@ def adam(
     Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2017.
     """
     beta1, beta2 = betas
-    correction1 = 1.0 / (1.0 - beta1**step)
-    root2 = 1.0 / math.sqrt(1.0 - beta2**step)
-    rests = (1.0 - beta1, 1.0 - beta2)
-    scalars = (grad_scale, beta1, beta2, *rests, correction1, root2, eps)
-    run = _ADAM[inplace, decoupled]
+    t = np.asarray(step, np.float64)
+    rate = np.asarray(lr) / (1.0 - beta1**t)
+    root = 1.0 / np.sqrt(1.0 - beta2**t)
+    decay = np.asarray(weight_decay)
+    each = (rate, root, 1.0 - np.asarray(lr) * decay if decoupled else decay)
+    scalars = (beta1, beta2, eps, 1.0 - beta1, 1.0 - beta2)
     state = (params, means, squares)
-    new = _update(run, state, grads, inplace, lr, weight_decay, scalars)
+    new = _update(_ADAM[inplace, decoupled], state, grads, inplace, each, scalars)
     return new[0], new[1], new[2]
 
 
@@ -290,13 +239,12 @@ def sgd(
     grads: Arrays,
     velocities: Arrays | None = None,
     *,
-    lr: float | Sequence[float],
+    lr: Each,
+    step: int | Array = 2,
     momentum: float = 0.0,
     dampening: float = 0.0,
     nesterov: bool = False,
-    first: bool = False,
-    weight_decay: float | Sequence[float] = 0.0,
-    grad_scale: float = 1.0,
+    weight_decay: Each = 0.0,
     inplace: bool = False,
 ) -> tuple[list[Array], list[Array] | None]:
     """Gradient descent, with momentum where `velocities` are given.
@@ -308,9 +256,9 @@ def sgd(
     ----------
     params, grads, velocities : sequences of ndarray
         Velocities of the first step are zeros.
-    first : bool
-        Whether this is the first step, in which torch does not apply `dampening`.
-    lr, weight_decay, grad_scale, inplace
+    step : int, or one a parameter
+        Number of this step, from 1: dampening begins with the second.
+    lr, weight_decay, inplace
         As for `adam`.
 
     Returns
@@ -318,51 +266,52 @@ def sgd(
     params : list of ndarray
     velocities : list of ndarray, or None without momentum
     """
-    if velocities is None:
-        plain = _PLAIN_SGD[inplace]
-        scalars: tuple[float, ...] = (grad_scale,)
-        new = _update(plain, (params,), grads, inplace, lr, weight_decay, scalars)
-        return new[0], None
-    scalars = (grad_scale, momentum, 1.0 if first else 1.0 - dampening)
-    run = _SGD[inplace, nesterov]
-    state = (params, velocities)
-    new = _update(run, state, grads, inplace, lr, weight_decay, scalars)
-    return new[0], new[1]
+    keep = np.where(np.asarray(step) <= 1, 1.0, 1.0 - dampening)
+    each = (lr, weight_decay, keep)
+    moving = velocities is not None
+    run = _SGD[inplace, moving, nesterov and moving]
+    state = (params,) if velocities is None else (params, velocities)
+    new = _update(run, state, grads, inplace, each, (momentum,))
+    return new[0], new[1] if moving else None
 
 
 def rmsprop(
     params: Arrays,
     grads: Arrays,
     squares: Arrays,
-    velocities: Arrays,
+    velocities: Arrays | None = None,
+    means: Arrays | None = None,
     *,
-    lr: float | Sequence[float],
+    lr: Each,
     alpha: float = 0.99,
     eps: float = 1e-8,
     momentum: float = 0.0,
-    weight_decay: float | Sequence[float] = 0.0,
-    grad_scale: float = 1.0,
+    weight_decay: Each = 0.0,
     inplace: bool = False,
-) -> tuple[list[Array], list[Array], list[Array]]:
-    """RMSprop: ``v = a v + (1 - a) g^2``, ``u = momentum u + g / (sqrt(v) + eps)``.
+) -> tuple[list[Array], ...]:
+    """RMSprop: ``v = a v + (1 - a) g^2``, ``p -= lr g / (sqrt(v) + eps)``.
 
     Parameters
     ----------
-    params, grads, squares, velocities : sequences of ndarray
-        p, g, v and u of each parameter; ``p -= lr u``.
-    lr, weight_decay, grad_scale, inplace
+    params, grads, squares : sequences of ndarray
+        p, g and v of each parameter.
+    velocities : sequence of ndarray, optional
+        With them the move is ``u = momentum u + g / (sqrt(v) + eps)``.
+    means : sequence of ndarray, optional
+        Centered: with running means m of g, the root is that of ``v - m^2``.
+    lr, weight_decay, inplace
         As for `adam`.
 
     Returns
     -------
-    params, squares, velocities : lists of ndarray
+    params, squares, then velocities and means where given : lists of ndarray
 
     References
     ----------
-    Tieleman and Hinton, Coursera lecture 6.5, 2012.
+    Tieleman and Hinton, Coursera lecture 6.5, 2012. Graves, arXiv:1308.0850 (centered).
     """
-    scalars = (grad_scale, alpha, 1.0 - alpha, eps, momentum)
-    state = (params, squares, velocities)
-    run = _RMSPROP[inplace]
-    new = _update(run, state, grads, inplace, lr, weight_decay, scalars)
-    return new[0], new[1], new[2]
+    run = _RMSPROP[inplace, velocities is not None, means is not None]
+    more = [arrays for arrays in (velocities, means) if arrays is not None]
+    scalars = (alpha, 1.0 - alpha, eps, momentum)
+    state = (params, squares, *more)
+    return _update(run, state, grads, inplace, (lr, weight_decay), scalars)

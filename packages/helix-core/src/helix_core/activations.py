@@ -24,9 +24,11 @@ __all__ = [
     "hard_swish",
     "hard_tanh",
     "leaky_relu",
+    "log_sigmoid",
     "mish",
     "relu",
     "relu6",
+    "selu",
     "sigmoid",
     "silu",
     "softplus",
@@ -77,6 +79,7 @@ def _softplus(x: Tensor) -> Tensor:
 
 
 _SQRT_2 = math.sqrt(2.0)
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 _TANH_A, _TANH_B = math.sqrt(2.0 / math.pi), 0.044715
 
 
@@ -116,6 +119,11 @@ def silu(x: Any) -> Tensor:
     return silu_c(_float(x))  # type: ignore[no-any-return]
 
 
+def log_sigmoid(x: Any) -> Tensor:
+    """log(sigmoid(x)), exact where the sigmoid underflows."""
+    return -softplus_c(-_float(x))  # type: ignore[no-any-return]
+
+
 def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold.
 
@@ -143,7 +151,7 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
 def relu(x: Any) -> Tensor:
     """max(x, 0); its slope at 0 is 0."""
     x = _in(x)
-    return ops.where(ops.gt(x, 0), x, ops.zeros((), x.dtype, x.device))
+    return ops.where(ops.le(x, 0), ops.zeros((), x.dtype, x.device), x)
 
 
 def relu6(x: Any) -> Tensor:
@@ -162,6 +170,11 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     x = _float(x)
     low = ops.where(ops.gt(x, 0), ops.zeros((), x.dtype, x.device), x)
     return ops.where(ops.gt(x, 0), x, ops.expm1(low) * alpha)
+
+
+def selu(x: Any) -> Tensor:
+    """elu scaled so that activations keep mean 0 and variance 1 (arXiv:1706.02515)."""
+    return elu(x, _SELU_ALPHA) * _SELU_SCALE
 
 
 def mish(x: Any) -> Tensor:

@@ -7,13 +7,17 @@ from typing import Any
 from ._version import __version__ as __version__
 
 _PUBLIC = {
+    "Batches": "stream",
     "ByteWindows": "corpus",
     "Callback": "callbacks",
     "Corpus": "corpus",
     "DataError": "corpus",
     "EarlyStopping": "callbacks",
+    "RunDir": "rundir",
+    "RunError": "rundir",
     "Trainer": "trainer",
-    "TrainingError": "trainer",
+    "TrainingError": "snapshot",
+    "mean_loss": "_evaluation",
 }
 __all__ = ["__version__", *_PUBLIC]
 

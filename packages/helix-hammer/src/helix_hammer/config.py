@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +13,57 @@ class ConfigError(HelixError, ValueError):
     """A configuration cannot be used."""
 
 
-class ModelConfig(BaseModel):
-    """Which model, by its name in ``helix.models``, and its own configuration."""
+class Named(BaseModel):
+    """A plugin by its name, and its own configuration."""
 
     model_config = ConfigDict(extra="forbid")
-    name: str = "mamba_lm"
+    name: str
     config: dict[str, Any] = Field(default_factory=dict)
 
 
 class TrainConfig(BaseModel):
-    """Everything that decides what a run computes."""
+    """Everything that decides what a run computes.
 
-    model_config = ConfigDict(extra="forbid")
-    model: ModelConfig = Field(default_factory=ModelConfig)
+    ``minutes`` become ``steps`` once; 0 for ``eval_every`` and ``save_every`` leaves the
+    choice to the run, which stores it.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model: Named = Named(name="mamba_lm")
     data: str | None = None
     data_sha256: str | None = None
     device: str = "cpu"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     minutes: float | None = Field(5.0, gt=0)
     steps: PositiveInt | None = None
     batch: PositiveInt = 8
     length: PositiveInt = 256
     accumulate: PositiveInt = 1
     lr: float = Field(4e-3, gt=0)
-    min_lr: float = Field(0.05, ge=0, le=1)
+    schedule: Named = Named(name="cosine")
     warmup: int = Field(50, ge=0)
+    min_lr: float = Field(0.05, ge=0, le=1)
     weight_decay: float = Field(0.1, ge=0)
     beta2: float = Field(0.95, gt=0, lt=1)
     clip: float | None = Field(1.0, gt=0)
+    clip_value: float | None = Field(None, gt=0)
     ema: float | None = Field(None, gt=0, lt=1)
     eval_every: int = Field(0, ge=0)
     eval_bytes: PositiveInt = 65_536
     save_every: int = Field(0, ge=0)
     keep_last: PositiveInt = 2
+    keep_best: int = Field(1, ge=0)
     patience: int | None = Field(None, gt=0)
     callbacks: list[str] = Field(default_factory=list)
+    loggers: list[str] = Field(default_factory=list)
+
+    @property
+    def planned(self) -> bool:
+        """Whether nothing is left to choose."""
+        return bool(self.steps and self.eval_every and self.save_every)
 
 
-def check(values: dict[str, Any]) -> TrainConfig:
+def check(values: Any) -> TrainConfig:
     """A configuration from plain values; one clear error for all that is wrong."""
     try:
         return TrainConfig.model_validate(values)
@@ -85,7 +97,10 @@ def read(run: Path) -> TrainConfig:
             "Hint: `helix train --name NAME` makes one"
         )
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as e:
-        raise ConfigError(f"[run] {path} is damaged: {e}") from e
+        values = files.read_json(path)
+    except files.FileError as e:
+        raise ConfigError(
+            f"[run] {str(path)!r} is damaged: {e}. Hint: each checkpoint holds a copy, "
+            "in state.json"
+        ) from e
     return check(values)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import bz2
 import hashlib
-import lzma
 import os
+import stat
 import sysconfig
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from helix_core import HelixError
+from helix_core import HelixError, platform
 
-from ._shuffle import Permutation
+from .stream import Shuffle
 
-_SKIP = {"test", "tests", "idle_test", "__pycache__", "site-packages", "dist-packages"}
+_TESTS = {"test", "tests", "idle_test"}
+_INSTALLED = {"site-packages", "dist-packages", "__pycache__"}
 _VALIDATION = 20  # one file in twenty
+_SMALLEST = 8  # bytes
 
 
 class DataError(HelixError, ValueError):
@@ -58,92 +57,122 @@ def load(path: str | os.PathLike[str] | None = None) -> Corpus:
     ----------
     path : path, optional
         A file, of which the last twentieth validates; or a folder, of whose files (in
-        sorted order, hidden ones left out) about one in twenty does, chosen by the hash
-        of its name. Default: the standard library's sources without its tests.
+        sorted order; hidden ones and links left out) about one in twenty does, chosen
+        by the hash of its name. Default: the standard library's sources, without tests
+        and what was installed later.
 
     Returns
     -------
     Corpus
+        The same on every machine that has the same files.
 
     Raises
     ------
     DataError
-        If there is nothing to read, or too little to split. Any bytes will do: a file
-        need not be text.
+        If there is nothing to read, too little to split, or more than fits in memory.
+        Any bytes will do: a file need not be text.
     """
     if path is None:
-        root = standard_library()
-        names = list(_sources(root))
-        source = "the Python standard library"
+        root, source = standard_library(), "the Python standard library"
+        names = [n for n in _walk(root, _TESTS | _INSTALLED) if _is_source(n)]
     else:
-        root = Path(path)
-        source = str(path)
-        if not root.exists():
-            raise DataError(f"[data] expected a file or folder; {source!r} is missing")
+        root, source = Path(path), os.fspath(path)
         if root.is_file():
             return _one_file(root, source)
-        names = list(_walk(root))
-    train, validation = bytearray(), bytearray()
-    digest = hashlib.sha256()
-    count = 0
-    for name in sorted(names):
-        try:
-            data = (root / name).read_bytes()
-        except OSError as e:
-            raise DataError(f"[data] expected readable files; {name}: {e}") from e
-        if not data:
-            continue
-        digest.update(f"{name}\0{len(data)}\0".encode())
-        digest.update(data)
-        key = hashlib.sha256(name.encode()).digest()
-        side = validation if key[0] % _VALIDATION == 0 else train
-        side += data
-        count += 1
-    if not train:
+        if not root.is_dir():
+            raise DataError(
+                f"[data] expected a file or folder; {source!r} is "
+                f"{'neither' if root.exists() else 'missing'}"
+            )
+        names = list(_walk(root, {"__pycache__"}))
+    return _many_files(root, sorted(names), source)
+
+
+def _is_source(name: str) -> bool:
+    """Python files, but for the one that describes the machine of its build."""
+    return name.endswith(".py") and not name.startswith("_sysconfigdata")
+
+
+def _walk(root: Path, leave_out: set[str]) -> Iterator[str]:
+    """Relative names of regular files. Links are not followed, and not read."""
+
+    def fail(e: OSError) -> None:
+        raise DataError(f"[data] expected readable folders; {e}") from e
+
+    for folder, folders, files in os.walk(root, onerror=fail):
+        folders[:] = [d for d in folders if d[0] != "." and d not in leave_out]
+        for f in files:
+            path = Path(folder, f)
+            if f[0] != "." and stat.S_ISREG(path.lstat().st_mode):
+                yield path.relative_to(root).as_posix()
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as e:
         raise DataError(
-            f"[data] expected a folder with bytes in it; {source!r} is empty"
-        )
-    if not validation:  # few files: cut the tail
-        cut = max(1, len(train) // _VALIDATION)
-        train, validation = train[:-cut], train[-cut:]
-    return _corpus(bytes(train), bytes(validation), digest.hexdigest(), count, source)
+            f"[data] expected readable files; {name!r}: {e.strerror}"
+        ) from e
 
 
 def _one_file(path: Path, source: str) -> Corpus:
-    data = path.read_bytes()
-    cut = max(1, len(data) // _VALIDATION)
-    if len(data) < 2:
-        raise DataError(f"[data] expected at least 2 bytes; {source!r} has {len(data)}")
-    digest = hashlib.sha256(data).hexdigest()
-    return _corpus(data[:-cut], data[-cut:], digest, 1, source)
+    _fits([path], source)
+    data = _read(path, source)
+    return _cut(data, hashlib.sha256(data).hexdigest(), 1, source)
+
+
+def _many_files(root: Path, names: list[str], source: str) -> Corpus:
+    _fits([root / n for n in names], source)
+    sides = bytearray(), bytearray()  # training, validation
+    digest = hashlib.sha256()
+    count = 0
+    for name in names:
+        data = _read(root / name, name)
+        if not data:
+            continue
+        digest.update(f"{name}\0{len(data)}\0".encode("utf-8", "surrogateescape"))
+        digest.update(data)
+        key = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+        sides[key[0] % _VALIDATION == 0].extend(data)
+        count += 1
+    if not count:
+        raise DataError(
+            f"[data] expected a folder with bytes in it; {source!r} is empty"
+        )
+    train, validation = map(bytes, sides)
+    if min(len(train), len(validation)) < 2:  # few files: cut the tail
+        return _cut(train + validation, digest.hexdigest(), count, source)
+    return _corpus(train, validation, digest.hexdigest(), count, source)
+
+
+def _cut(data: bytes, digest: str, files: int, source: str) -> Corpus:
+    if len(data) < _SMALLEST:
+        raise DataError(
+            f"[data] expected at least {_SMALLEST} bytes; {source!r} has {len(data)}"
+        )
+    at = len(data) - max(2, len(data) // _VALIDATION)
+    return _corpus(data[:at], data[at:], digest, files, source)
 
 
 def _corpus(train: bytes, val: bytes, digest: str, files: int, source: str) -> Corpus:
-    return Corpus(
-        np.frombuffer(train, np.uint8),
-        np.frombuffer(val, np.uint8),
-        digest,
-        files,
-        source,
-    )
+    both = np.frombuffer(train, np.uint8), np.frombuffer(val, np.uint8)
+    return Corpus(*both, digest, files, source)
 
 
-def _sources(root: Path) -> Iterator[str]:
-    for name in _walk(root):
-        parts = name.split("/")
-        if name.endswith(".py") and not _SKIP.intersection(parts[:-1]):
-            yield name
+def joined(corpus: Corpus) -> np.ndarray:
+    """All bytes, for a model that was trained on others."""
+    return np.concatenate([corpus.train, corpus.validation])
 
 
-def _walk(root: Path) -> Iterator[str]:
-    """Relative names of files, never through links to folders."""
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(
-            d for d in folders if not d.startswith(".") and d not in _SKIP
+def _fits(paths: list[Path], source: str) -> None:
+    """Refuse what would fill the memory, before it is read."""
+    size, memory = sum(p.stat().st_size for p in paths), platform.total_memory()
+    if memory and size > memory // 4:
+        raise DataError(
+            f"[data] expected at most a quarter of the memory ({memory / 2**30:.1f} GiB); "
+            f"{source!r} holds {size / 2**30:.1f} GiB"
         )
-        for f in files:
-            if not f.startswith("."):
-                yield (Path(folder) / f).relative_to(root).as_posix()
 
 
 class ByteWindows:
@@ -168,62 +197,12 @@ class ByteWindows:
                 f"[data] expected more than {length} training bytes; got {len(data)}. "
                 "Hint: a smaller --length"
             )
-        self.data = data
-        self.batch = batch
-        self.length = length
-        self.seed = seed
-        self.windows = (len(data) - 1) // length
-        self._epoch: tuple[int, Permutation] | None = None
+        self.data, self.length = data, length
+        self.shuffle = Shuffle((len(data) - 1) // length, batch, seed)
+        self._span = np.arange(length + 1)
 
     def __getitem__(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and labels of batch k, int32 (batch, length); endless."""
-        first = k * self.batch
-        rows = []
-        for i in range(first, first + self.batch):
-            epoch, at = divmod(i, self.windows)
-            if self._epoch is None or self._epoch[0] != epoch:
-                self._epoch = epoch, Permutation(self.windows, self.seed, epoch)
-            rows.append(int(self._epoch[1](np.array([at]))[0]) * self.length)
-        starts = np.array(rows)
-        span = np.arange(self.length + 1)
-        block = self.data[np.minimum(starts[:, None] + span, len(self.data) - 1)]
-        block = block.astype(np.int32)
+        starts = self.shuffle[k] * self.length
+        block = self.data[starts[:, None] + self._span].astype(np.int32)
         return block[:, :-1], block[:, 1:]
-
-
-def conditional_entropy(data: np.ndarray, order: int) -> float:
-    """Bits per byte of the best predictor that sees ``order`` bytes before."""
-    context = np.zeros(len(data) - order, np.int64)
-    for i in range(order):
-        context = context * 256 + data[i : len(data) - order + i]
-    joint = context * 256 + data[order:]
-
-    def entropy(x: np.ndarray) -> float:
-        counts = np.unique(x, return_counts=True)[1].astype(np.float64)
-        return float(np.log2(len(x)) - (counts * np.log2(counts)).sum() / len(x))
-
-    return entropy(joint) - entropy(context)
-
-
-COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
-    "zlib-9": lambda b: zlib.compress(b, 9),
-    "bz2-9": lambda b: bz2.compress(b, 9),
-    "xz-9e": lambda b: lzma.compress(b, preset=9 | lzma.PRESET_EXTREME),
-}
-
-
-def compressed_bits(data: np.ndarray) -> dict[str, float]:
-    """Bits per byte of standard compressors on these bytes."""
-    raw = data.tobytes()
-    return {name: 8 * len(f(raw)) / len(raw) for name, f in COMPRESSORS.items()}
-
-
-def describe(corpus: Corpus) -> dict[str, Any]:
-    """Sizes and digest, for logs and configs."""
-    return {
-        "source": corpus.source,
-        "files": corpus.files,
-        "train_bytes": len(corpus.train),
-        "validation_bytes": len(corpus.validation),
-        "sha256": corpus.digest,
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Callable
@@ -13,31 +14,81 @@ import numpy as np
 from helix_core import files, optim, plugins, schedules
 
 from . import config as configs
-from . import corpus as corpora
+from ._evaluation import evaluating
 from .callbacks import EarlyStopping
 from .config import TrainConfig
+from .corpus import ByteWindows, Corpus, DataError, load
+from .progress import make_progress
+from .rundir import RunDir
 from .trainer import Trainer
 
-LOG2E = 1.4426950408889634
-_CALIBRATION = (2, 6)  # steps to warm up, steps to time
+LOG2E = 1.0 / math.log(2.0)
+METRIC = "bits_per_byte"
+_CALIBRATION = (2, 8)  # steps to warm up, steps to time
+_EVALUATIONS = 10  # of a run
+_SHARE = 0.1  # of the time, for evaluations
+_SAVE_SECONDS = 60.0  # between checkpoints
 
 
 def build_model(config: TrainConfig) -> hx.Module:
     """The model of a configuration, with fresh weights from its seed."""
-    hx.seed(config.seed)
-    factory = plugins.load("models", config.model.name)
     with hx.device(config.device):
-        model: hx.Module = factory(dict(config.model.config))
+        hx.seed(config.seed)
+        model: hx.Module = _named("models", config.model.name)(config.model.config)
     return model
 
 
-def bits_per_byte(
-    model: Any, data: np.ndarray, length: int, batch: int, limit: int | None = None
-) -> float:
-    """Mean code length of ``data`` under the model, in bits per byte.
+def _named(kind: str, name: str) -> Any:
+    """A plugin by name, with a word on where the models are."""
+    try:
+        return plugins.load(kind, name)
+    except plugins.PluginUnavailable as e:
+        if kind == "models" and not plugins.names("models"):
+            raise plugins.PluginUnavailable(
+                f"{e}. Hint: pip install helix-layers"
+            ) from e
+        raise
 
-    Every byte is predicted once, from the bytes of its window before it (a window's
-    first byte from nothing but the last one of the window before).
+
+def make_schedule(config: TrainConfig) -> Callable[[int], float]:
+    """A schedule by name: a plugin's, or one of `helix_core.schedules`.
+
+    It gets what it takes of ``steps``, ``warmup`` and ``floor``, and its own settings.
+    """
+    name, settings = config.schedule.name, config.schedule.config
+    own = getattr(schedules, name, None) if name.islower() else None
+    known = name in plugins.names("schedules")
+    factory = own if own is not None and not known else _named("schedules", name)
+    steps = config.steps or 1
+    offered = {
+        "steps": steps,
+        "warmup": min(config.warmup, max(1, steps // 10)),
+        "floor": config.min_lr,
+    }
+    takes = inspect.signature(factory).parameters
+    offered = {k: v for k, v in offered.items() if k in takes}
+    try:
+        schedule: Callable[[int], float] = factory(**{**offered, **settings})
+    except TypeError as e:
+        raise configs.ConfigError(
+            f"[schedule] expected settings of {name!r}: {', '.join(takes)}; got "
+            f"{settings}: {e}"
+        ) from e
+    return schedule
+
+
+def bits_per_byte(
+    model: Any,
+    data: np.ndarray,
+    length: int,
+    batch: int,
+    limit: int | None = None,
+    seconds: float = math.inf,
+) -> tuple[float, int]:
+    """Mean code length of ``data`` under the model.
+
+    Each byte is predicted from those before it in its window; a window's first from the
+    last one of the window before.
 
     Parameters
     ----------
@@ -45,147 +96,175 @@ def bits_per_byte(
     length, batch : int
         Window length, and windows at a time.
     limit : int, optional
-        Bytes from the start to use.
+        About so many bytes, in windows spread evenly over the data.
+    seconds : float
+        Stop when they are over: the result is of the bytes up to there.
+
+    Returns
+    -------
+    float, int
+        Bits per byte, and of how many bytes.
     """
-    data = data if limit is None else data[: max(limit, 2)]
     n = len(data) - 1
-    length = max(1, min(length, n))
-    ids = data.astype(np.int32)
-    total, whole = 0.0, n // length
-    rows = ids[: whole * length + 1]
-    inputs = rows[:-1].reshape(whole, length)
-    labels = rows[1:].reshape(whole, length)
+    if n < 1:
+        raise DataError(
+            f"[evaluate] expected at least 2 bytes to evaluate; got {len(data)}"
+        )
+    length = max(1, min(length, n if limit is None else min(n, limit)))
+    whole = n // length
+    keep = whole if limit is None else max(1, min(whole, limit // length))
+    starts = np.arange(keep) * whole // keep * length
+    span = np.arange(length + 1)
+    total, done, end = 0.0, 0, time.monotonic() + seconds
     with hx.no_grad():
-        for i in range(0, whole, batch):
-            x, y = inputs[i : i + batch], labels[i : i + batch]
-            total += model.loss(hx.tensor(x), hx.tensor(y)).item() * y.size
-        if rest := n - whole * length:
-            x, y = ids[whole * length : -1][None], ids[whole * length + 1 :][None]
-            total += model.loss(hx.tensor(x), hx.tensor(y)).item() * rest
-    return total / n * LOG2E
+        for i in range(0, keep, batch):
+            rows = data[starts[i : i + batch, None] + span]
+            total += _nats(model, rows) * length
+            done += len(rows) * length
+            if time.monotonic() > end:
+                return total / done * LOG2E, done
+        if limit is None and done < n:
+            total += _nats(model, data[None, done:]) * (n - done)
+            done = n
+    return total / done * LOG2E, done
+
+
+def _nats(model: Any, rows: np.ndarray) -> float:
+    """Summed over rows, averaged over time."""
+    ids = rows.astype(np.int32)
+    device = next(model.parameters()).device
+    x, y = hx.tensor(ids[:, :-1], device=device), hx.tensor(ids[:, 1:], device=device)
+    return float(model.loss(x, y).item()) * len(rows)
 
 
 def make_trainer(
     config: TrainConfig,
-    corpus: corpora.Corpus,
-    run_dir: Path | None,
-    progress: Any = True,
+    corpus: Corpus,
+    run: RunDir | None = None,
+    progress: bool = False,
 ) -> Trainer:
-    """Model, optimizer, schedule and data of a configuration with known steps."""
+    """Model, optimizer, schedule and data of a configuration.
+
+    Without a run directory there are no callbacks and loggers either: a trial.
+    """
+    windows = ByteWindows(corpus.train, config.batch, config.length, config.seed)
+    watch = [_named("callbacks", name) for name in config.callbacks]
+    record = [_named("loggers", name) for name in config.loggers]
+    callbacks = [make() for make in watch] if run is not None else []
+    loggers = [make(run.path) for make in record] if run is not None else []
+    if config.patience is not None:
+        callbacks.append(EarlyStopping(patience=config.patience))
+    schedule = make_schedule(config)
     model = build_model(config)
-    assert config.steps is not None
     opt = optim.AdamW(
         optim.groups(model, weight_decay=config.weight_decay),
         lr=config.lr,
         betas=(0.9, config.beta2),
     )
-    warmup = min(config.warmup, max(1, config.steps // 10))
-    factor = schedules.cosine(config.steps, warmup=warmup, floor=config.min_lr)
-    windows = corpora.ByteWindows(
-        corpus.train, config.batch, config.length, config.seed
-    )
-    callbacks: list[Any] = [plugins.load("callbacks", n)() for n in config.callbacks]
-    if config.patience is not None:
-        callbacks.append(EarlyStopping("val_bits_per_byte", config.patience))
 
     def evaluate(m: Any) -> dict[str, float]:
-        with hx.device(config.device):
-            bits = bits_per_byte(
-                m, corpus.validation, 2 * config.length, config.batch, config.eval_bytes
-            )
-        return {"bits_per_byte": bits}
-
-    def loss(m: Any, batch: Any) -> hx.Tensor:
-        x, y = batch
-        out: hx.Tensor = m.loss(
-            hx.tensor(x, device=config.device), hx.tensor(y, device=config.device)
+        bits, _ = bits_per_byte(
+            m, corpus.validation, 2 * config.length, config.batch, config.eval_bytes
         )
-        return out
+        return {METRIC: bits}
 
     return Trainer(
         model,
         opt,
         windows,
-        steps=config.steps,
-        loss=loss,
-        schedule=factor,
+        steps=config.steps or 0,
+        schedule=schedule,
         accumulate=config.accumulate,
         clip=config.clip,
+        clip_value=config.clip_value,
         evaluate=evaluate,
         eval_every=config.eval_every,
-        metric="bits_per_byte",
+        metric=METRIC,
         ema=config.ema,
-        run_dir=run_dir,
+        run_dir=run,
         save_every=config.save_every,
-        keep_last=config.keep_last,
+        config=config.model_dump(exclude={"save_every", "keep_last", "keep_best"}),
         callbacks=callbacks,
-        progress=progress,
+        loggers=loggers,
+        progress=make_progress(progress, "bits per byte", LOG2E),
         units=("bytes", float(config.batch * config.length)),
     )
 
 
-def calibrate(config: TrainConfig, corpus: corpora.Corpus) -> float:
-    """Seconds a step takes, measured on a model that is thrown away."""
+def calibrate(config: TrainConfig, corpus: Corpus) -> tuple[float, float]:
+    """Seconds of a step, and bytes evaluated in a second, of a model thrown away."""
     warm, timed = _CALIBRATION
-    trial = config.model_copy(update={"steps": warm + timed, "callbacks": []})
-    trainer = make_trainer(trial, corpus, None, progress=False)
+    trainer = make_trainer(config.model_copy(update={"steps": warm + timed}), corpus)
     trainer.model.train()
-    times = []
-    for _ in range(warm + timed):
-        start = time.perf_counter()
-        trainer._one_step()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times[warm:]))
+    end = time.perf_counter() + 0.1 * 60 * (config.minutes or 5.0)
+    times: list[float] = []
+    while len(times) < warm + timed:
+        times.append(trainer.step()["seconds"])
+        if len(times) > 1 and time.perf_counter() > end:
+            break
+    seconds = float(np.median(times[min(warm, len(times) - 1) :]))
+    data = corpus.validation[: 2 * config.length * config.batch + 1]
+    with evaluating(trainer.model, trainer.ema):
+        for _ in range(2):
+            start = time.perf_counter()
+            _, done = bits_per_byte(
+                trainer.model, data, 2 * config.length, config.batch
+            )
+            rate = done / (time.perf_counter() - start)
+    return seconds, rate
 
 
-def plan_steps(
-    config: TrainConfig, corpus: corpora.Corpus, say: Callable[[str], None]
+def plan(
+    config: TrainConfig, corpus: Corpus, say: Callable[[str], None]
 ) -> TrainConfig:
-    """Turn minutes into steps, once; and choose when to evaluate and save."""
-    if config.steps is None:
+    """Turn minutes into steps, and choose when to evaluate and save."""
+    new: dict[str, Any] = {}
+    step_seconds = 0.0
+    steps = config.steps
+    if steps is None:
         minutes = config.minutes or 5.0
         say(f"calibrating: how many steps are {minutes:g} minutes?")
-        seconds = calibrate(config, corpus)
-        steps = max(1, int(0.96 * 60 * minutes / seconds))
-        say(f"one step takes {seconds * 1e3:.0f} ms: {steps} steps")
-        config = config.model_copy(update={"steps": steps})
-    assert config.steps is not None
-    every = max(1, math.ceil(config.steps / 10))
-    return config.model_copy(
-        update={
-            "eval_every": config.eval_every or every,
-            "save_every": config.save_every or every,
-        }
-    )
+        step_seconds, rate = calibrate(config, corpus)
+        share = int(_SHARE * 60 * minutes / _EVALUATIONS * rate)
+        new["eval_bytes"] = max(2 * config.length, min(config.eval_bytes, share))
+        left = 60 * minutes - _EVALUATIONS * new["eval_bytes"] / rate
+        steps = max(1, int(0.98 * left / step_seconds))
+        new["steps"] = steps
+        say(f"one step takes {step_seconds * 1e3:.0f} ms: {steps} steps")
+    often = math.ceil(_SAVE_SECONDS / step_seconds) if step_seconds else steps
+    every = max(1, math.ceil(steps / _EVALUATIONS))
+    new["eval_every"] = config.eval_every or every
+    new["save_every"] = config.save_every or min(every, often)
+    return config.model_copy(update=new)
 
 
-def start_run(
-    config: TrainConfig, run_dir: Path, say: Callable[[str], None], progress: Any = True
-) -> tuple[Trainer, corpora.Corpus, TrainConfig]:
-    """A trainer for a new or interrupted run; its configuration is on disk first."""
-    say(f"reading {config.data or 'the Python standard library'}")
-    corpus = corpora.load(config.data)
-    if config.data_sha256 is not None and config.data_sha256 != corpus.digest:
-        raise corpora.DataError(
+def read_data(config: TrainConfig) -> tuple[Corpus, TrainConfig]:
+    """The corpus, and the configuration that names its hash.
+
+    Raises
+    ------
+    DataError
+        If it is not the data that the run began with.
+    """
+    corpus = load(config.data)
+    if config.data_sha256 not in (None, corpus.digest):
+        raise DataError(
             f"[resume] expected the data that the run began with (sha256 "
-            f"{config.data_sha256[:12]}...); {corpus.source} is now "
-            f"{corpus.digest[:12]}.... Hint: start a new run with --name"
+            f"{str(config.data_sha256)[:12]}...); {corpus.source} is now "
+            f"{corpus.digest[:12]}.... Hint: restore the data, or start another run"
         )
-    config = config.model_copy(update={"data_sha256": corpus.digest})
-    run_dir.mkdir(parents=True, exist_ok=True)
-    configs.write(run_dir, config)
-    if config.steps is None or not config.save_every or not config.eval_every:
-        config = plan_steps(config, corpus, say)
-        configs.write(run_dir, config)
-    return make_trainer(config, corpus, run_dir, progress), corpus, config
+    return corpus, config.model_copy(update={"data_sha256": corpus.digest})
 
 
-def load_best(
-    run_dir: Path, which: str | int = "latest"
+def load_model(
+    run_dir: Path, which: str | int = "latest", device: str | None = None
 ) -> tuple[Any, TrainConfig, int]:
-    """The model of a run with the weights of a checkpoint, its config, and the step."""
+    """The model of a run with the weights of a checkpoint (averaged ones where there are
+    some), its configuration, and the step."""
     config = configs.read(run_dir)
-    store = files.CheckpointStore(run_dir / "ckpt", metric="bits_per_byte", mode="min")
+    if device is not None:
+        config = config.model_copy(update={"device": device})
+    store = files.CheckpointStore(run_dir / "ckpt", metric=METRIC, mode="min")
     ckpt = store.load(which)
     model = build_model(config)
     model.load_state_dict(ckpt.arrays.get("ema") or ckpt.arrays["model"])

@@ -1,6 +1,6 @@
 """The light module behind this package's entry points."""
 
-from helix_core.contracts import CommandSpec
+from helix_core.contracts import CallbackSpec, CommandSpec
 from helix_core.plugins import hookimpl
 
 
@@ -17,4 +17,15 @@ def helix_commands() -> list[CommandSpec]:
             factory="helix_hammer.commands:evaluate",
             summary="Bits per byte of a trained run, beside the compressors.",
         ),
+    ]
+
+
+@hookimpl
+def helix_callbacks() -> list[CallbackSpec]:
+    return [
+        CallbackSpec(
+            name="early_stopping",
+            factory="helix_hammer.callbacks:EarlyStopping",
+            summary="Stops when the metric has not improved for five evaluations.",
+        )
     ]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path
 from typing import Any
 
-from . import corpus as corpora
+import numpy as np
+from helix_core import files
+
+from . import measures
 
 
-def summary(
-    corpus: corpora.Corpus, bits: float, trained: dict[str, Any], peak_bytes: int
-) -> dict[str, Any]:
-    """Everything the closing table says, as plain values."""
+def summary(tested: np.ndarray, bits: float, facts: dict[str, Any]) -> dict[str, Any]:
+    """Everything the closing table says, as plain values; all on the same bytes."""
     return {
-        "validation_bytes": len(corpus.validation),
+        "validation_bytes": len(tested),
         "bits_per_byte": bits,
-        "compressors": corpora.compressed_bits(corpus.validation),
-        "order_1_entropy": corpora.conditional_entropy(corpus.validation, 1),
-        "order_2_entropy": corpora.conditional_entropy(corpus.validation, 2),
-        "peak_memory_bytes": peak_bytes,
-        **trained,
+        "compressors": measures.compressed_bits(tested),
+        "order_1_entropy": measures.conditional_entropy(tested, 1),
+        "order_2_entropy": measures.conditional_entropy(tested, 2),
+        **facts,
     }
 
 
@@ -30,7 +30,7 @@ def table(values: dict[str, Any], title: str) -> None:
     from rich.table import Table
 
     t = Table(title=title, title_justify="left")
-    t.add_column("on the validation bytes")
+    t.add_column("on the same bytes")
     t.add_column("bits per byte", justify="right")
     rows = [(f"this model, {values['step']} steps", values["bits_per_byte"])]
     rows += list(values["compressors"].items())
@@ -43,7 +43,7 @@ def table(values: dict[str, Any], title: str) -> None:
     console = Console()
     console.print(t)
     facts = [
-        f"{values['validation_bytes']:,} validation bytes",
+        f"on {values['validation_bytes']:,} bytes",
         f"peak memory {values['peak_memory_bytes'] / 2**20:,.0f} MiB",
     ]
     if "bytes_per_s" in values:
@@ -54,15 +54,19 @@ def table(values: dict[str, Any], title: str) -> None:
 def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
     """Rows of ``metrics.jsonl``."""
     path = run_dir / "metrics.jsonl"
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    return list(files.read_jsonl(path)) if path.exists() else []
+
+
+def median_rate(run_dir: Path) -> float:
+    """Bytes per second of the median training step."""
+    rates = [r["bytes_per_s"] for r in read_metrics(run_dir) if "bytes_per_s" in r]
+    return float(np.median(rates)) if rates else 0.0
 
 
 def plot_loss(run_dir: Path) -> Path | None:
     """Write ``loss.png``; None where matplotlib is missing or there is nothing yet."""
     rows = read_metrics(run_dir)
-    train = [(r["step"], r["loss"] * 1.4426950408889634) for r in rows if "loss" in r]
+    train = [(r["step"], r["loss"] / math.log(2.0)) for r in rows if "loss" in r]
     val = [
         (r["step"], r["val_bits_per_byte"]) for r in rows if "val_bits_per_byte" in r
     ]

@@ -1,29 +1,27 @@
 """``Trainer``: a readable loop around a module, an optimizer and a stream of batches.
 
-A run directory holds ``metrics.jsonl``, ``config.json`` and ``ckpt/``. Everything that
-the next step depends on is in a checkpoint, and batch k is a function of k, so a run
-that was killed goes on with the same losses, bit for bit.
+Everything that the next step depends on is in a checkpoint, and batch k is a function
+of k, so a run that was killed goes on with the same losses, bit for bit.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 import helix_core as hx
-import numpy as np
-from helix_core import files, optim, platform
+from helix_core import optim, platform
 
-from .callbacks import Callback
+from ._average import Average
+from ._evaluation import batch_count, evaluating, model_loss
 from .progress import Progress, make_progress
+from .rundir import RunDir
+from .snapshot import capture, finite, restore
 from .stream import as_stream
-
-
-class TrainingError(hx.HelixError, RuntimeError):
-    """Training cannot go on; the last good checkpoint is in place."""
 
 
 class Trainer:
@@ -35,40 +33,52 @@ class Trainer:
     optimizer : Optimizer
         Over the model's parameters.
     data : Stream, sequence or iterable of batches
-        See ``as_stream``; one with ``__getitem__`` and no length seeks in O(1).
+        See `as_stream`; one with ``__getitem__`` seeks in O(1) when a run resumes.
     steps : int
         Optimizer steps in all.
     loss : callable, optional
-        ``loss(model, batch) -> Tensor ()``; default ``model.loss(*batch)``.
+        ``loss(model, batch) -> Tensor ()``, a mean; default ``model.loss(*batch)``.
     schedule : callable, optional
-        ``schedule(step) -> factor`` of the optimizer's learning rate.
+        ``schedule(step) -> factor`` of the optimizer's learning rate. One that has
+        ``observe`` (reduce on plateau) is shown the metric of each evaluation.
     accumulate : int
-        Batches to a step; their losses are averaged.
-    clip : float, optional
-        Largest global norm of the gradient.
+        Batches to a step; the mean is over their items, not over the batches.
+    count : callable, optional
+        ``count(batch)``, the items that its loss is a mean over; default the elements
+        of its last array.
+    clip, clip_value : float, optional
+        Largest global norm of the gradient; largest magnitude of an element.
     evaluate : callable, optional
         ``evaluate(model) -> dict of float``, run every ``eval_every`` steps and at the
-        end, on the averaged weights where there are some.
+        end, on the averaged weights where there are some. It leaves the random state
+        of the training alone.
     metric, mode : str
         Which of its values makes a checkpoint the best, and whether "min" or "max" is.
     ema : float, optional
         Decay of an exponential moving average of the weights, such as 0.999.
-    run_dir : path, optional
+    run_dir : path or RunDir, optional
         Where metrics and checkpoints go; without it nothing is written.
     save_every : int
-        Steps between checkpoints; 0 saves at the end only.
+        Steps between checkpoints; 0 saves the best, and at the end.
     keep_last, keep_best : int
         Checkpoints that stay.
-    callbacks : sequence of Callback
+    config : dict, optional
+        Kept in checkpoints: a resume with another one is refused.
+    callbacks, loggers : sequence of Callback, sequence of callable
+        ``logger(row)`` gets each row of ``metrics.jsonl``.
     progress : bool or Progress
         A bar in a terminal, plain lines elsewhere; False is silent.
     units : (str, float)
-        What a step processes, for the rate: ``("bytes", batch * length)``.
+        What a batch holds, for the rate: ``("bytes", batch * length)``.
 
-    Raises
-    ------
-    TrainingError
-        From ``fit``: a loss that is not finite.
+    Attributes
+    ----------
+    global_step : int
+        Optimizer steps done.
+    best : float or None
+        The best metric of an evaluation so far.
+    stopped : str or None
+        Why a callback ended the run.
     """
 
     def __init__(
@@ -78,268 +88,213 @@ class Trainer:
         data: Any,
         *,
         steps: int,
-        loss: Callable[[Any, Any], hx.Tensor] | None = None,
-        schedule: Callable[[int], float] | None = None,
+        loss: Callable[[Any, Any], Any] = model_loss,
+        schedule: Any = None,
         accumulate: int = 1,
-        clip: float | None = 1.0,
+        count: Callable[[Any], float] = batch_count,
+        clip: float | None = None,
+        clip_value: float | None = None,
         evaluate: Callable[[Any], dict[str, float]] | None = None,
         eval_every: int = 0,
         metric: str = "loss",
         mode: str = "min",
         ema: float | None = None,
-        run_dir: str | Path | None = None,
+        run_dir: str | Path | RunDir | None = None,
         save_every: int = 0,
         keep_last: int = 3,
         keep_best: int = 1,
-        callbacks: Sequence[Callback] = (),
+        config: dict[str, Any] | None = None,
+        callbacks: Sequence[Any] = (),
+        loggers: Sequence[Callable[[dict[str, Any]], None]] = (),
         progress: bool | Progress = True,
         units: tuple[str, float] = ("batches", 1.0),
     ) -> None:
-        if steps < 0 or accumulate < 1:
+        if steps < 0 or accumulate < 1 or eval_every < 0 or save_every < 0:
             raise hx.HelixError(
-                f"[trainer] expected steps >= 0 and accumulate >= 1; got {steps} and "
-                f"{accumulate}"
+                "[trainer] expected steps, eval_every, save_every >= 0 and accumulate >= "
+                f"1; got {steps}, {eval_every}, {save_every}, {accumulate}"
             )
-        self.model = model
-        self.optimizer = optimizer
-        self.data = as_stream(data)
-        self.loss = loss or (lambda m, batch: m.loss(*batch))
-        self.schedule = schedule
-        self.steps = steps
-        self.accumulate = accumulate
-        self.clip = clip
-        self.evaluate = evaluate
-        self.eval_every = eval_every
+        self.model, self.optimizer, self.data = model, optimizer, as_stream(data)
+        self.steps, self.accumulate = steps, accumulate
+        self.loss, self.count, self.schedule = loss, count, schedule
+        self.clip, self.clip_value = clip, clip_value
+        self.evaluate, self.eval_every = evaluate, eval_every
         self.metric, self.mode = metric, mode
-        self.ema = _Average(model, ema) if ema else None
-        self.save_every = save_every
-        self.callbacks = list(callbacks)
-        self.units = units
-        self.step = 0
+        self.ema = Average(model, ema) if ema is not None else None
+        self.save_every, self.config = save_every, config
+        self.callbacks, self.loggers = list(callbacks), list(loggers)
+        self.units, self.base_lr = units, float(optimizer.lr)
+        self.global_step = 0
+        self.best: float | None = None
+        self.stopped: str | None = None
         self.last: dict[str, Any] = {}
-        self.base_lr = float(optimizer.lr)
-        self._stop: str | None = None
         self._progress = progress
-        self.run_dir = Path(run_dir) if run_dir is not None else None
-        self.store = None
-        if self.run_dir is not None:
-            self.store = files.CheckpointStore(
-                self.run_dir / "ckpt",
-                keep_last=keep_last,
-                keep_best=keep_best,
-                metric=metric,
-                mode=mode,
-            )
+        self._fresh: float | None = None  # metric of the weights as they are
+        self._saved: Any = None
+        kept = {"keep_last": keep_last, "keep_best": keep_best}
+        self.run = RunDir.of(run_dir, metric=metric, mode=mode, **kept)
 
     def stop(self, reason: str) -> None:
-        """End the run after this step; what callbacks call."""
-        self._stop = reason
+        """End the run after this step, for good; what callbacks call."""
+        self.stopped = reason
 
     # --------------------------------------------------------------------- the loop
     def fit(self) -> dict[str, Any]:
         """Run to the last step, from the newest valid checkpoint if there is one.
 
+        SIGTERM and SIGINT end it after the step, with a checkpoint.
+
         Returns
         -------
         dict
             ``step``, ``reason`` ("done", or what stopped it), and the last metrics.
-        """
-        with (
-            self._locked(),
-            platform.stop_signals() as signals,
-            make_progress(self._progress, self.steps) as progress,
-        ):
-            self.resume()
-            log = self._open_log()
-            self._call("on_start")
-            self.model.train()
-            while self.step < self.steps and self._stop is None:
-                row = self._one_step()
-                log(row)
-                progress.step(row)
-                self._call("on_step", row)
-                self._periodic(log, progress)
-                if signals.received is not None and self._stop is None:
-                    self._stop = f"signal {signals.received}"
-            reason = self._stop or "done"
-            if self.store is not None and self.step not in self.store.steps():
-                self.save()
-            self._call("on_end", reason)
-        return {"step": self.step, "reason": reason, **self.last}
 
-    def _one_step(self) -> dict[str, Any]:
-        """Forward, backward, clip, update: one row of metrics."""
+        Raises
+        ------
+        TrainingError
+            A loss or gradient that is not finite. Nothing is saved after it.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self.run.lock() if self.run else nullcontext())
+            signals = stack.enter_context(platform.stop_signals())
+            self.resume()
+            if self.run:
+                stack.enter_context(self.run.metrics(self.global_step))
+            progress = stack.enter_context(make_progress(self._progress))
+            progress.start(self.global_step, self.steps)
+            self.model.train()
+            self._emit("on_start")
+            while self.global_step < self.steps:
+                if self.stopped is not None or signals.received is not None:
+                    break
+                row = self.step()
+                self._log(row)
+                progress.step(row)
+                self._emit("on_step", row)
+                self._periodic(progress)
+            if self.run and self._saved != (self.global_step, self.stopped):
+                self.save()
+            reason = self.stopped or "done"
+            if signals.received is not None:
+                reason = f"signal {signals.received}"
+            self._emit("on_end", reason)
+        return {"step": self.global_step, "reason": reason, **self.last}
+
+    def step(self) -> dict[str, Any]:
+        """Forward, backward, clip, update: one optimizer step and its row of metrics."""
         start = time.perf_counter()
-        total = 0.0
-        for i in range(self.accumulate):
-            batch = self.data[self.step * self.accumulate + i]
-            loss = self.loss(self.model, batch)
-            if self.accumulate > 1:
-                loss = loss / float(self.accumulate)
-            loss.backward()
-            total += loss.item()
-        if not math.isfinite(total):
-            raise TrainingError(self._diverged(total))
-        row: dict[str, Any] = {"step": self.step + 1, "loss": total}
-        if self.clip is not None:
-            norm = optim.clip_grad_norm(self.optimizer.parameters, self.clip)
-            row["grad_norm"] = float(norm.item())
+        try:
+            row = {"step": self.global_step + 1, "loss": self._backward()}
+            row |= self._clip()
+        except BaseException:
+            self.optimizer.zero_grad()
+            raise
         if self.schedule is not None:
-            self.optimizer.lr = self.base_lr * float(self.schedule(self.step))
+            self.optimizer.lr = self.base_lr * float(self.schedule(self.global_step))
         row["lr"] = float(self.optimizer.lr)
         self.optimizer.step()
+        self.global_step += 1
+        self._fresh = None
         if self.ema is not None:
-            self.ema.update()
-        self.step += 1
+            self.ema.update(self.global_step)
+        self.last |= row
         row["seconds"] = time.perf_counter() - start
         unit, amount = self.units
-        row[f"{unit}_per_s"] = amount * self.accumulate / row["seconds"]
-        self.last.update(row)
+        row[f"{unit}_per_s"] = amount * self.accumulate / max(row["seconds"], 1e-9)
         return row
 
-    def _diverged(self, loss: float) -> str:
-        kept = self.store.steps() if self.store is not None else []
-        where = f"the checkpoint of step {max(kept)}" if kept else "no checkpoint yet"
-        return (
-            f"[train] expected a finite loss; got {loss} at step {self.step + 1}. Kept: "
-            f"{where}. Hint: a lower learning rate, a longer warm-up, or clip=1.0"
-        )
+    def _backward(self) -> float:
+        """Gradients of the mean loss over the batches of a step, and that loss."""
+        first = self.global_step * self.accumulate
+        if self.accumulate == 1:
+            loss: Any = self.loss(self.model, self.data[first])
+            loss.backward()
+            return finite(self, "loss", loss.item())
+        batches = [self.data[first + i] for i in range(self.accumulate)]
+        counts = [self.count(b) for b in batches]
+        total = 0.0
+        for batch, n in zip(batches, counts, strict=True):
+            loss = self.loss(self.model, batch) * (n / sum(counts))
+            loss.backward()
+            total += loss.item()
+        return finite(self, "loss", total)
 
-    def _periodic(self, log: Callable[[dict[str, Any]], None], progress: Any) -> None:
-        last = self.step == self.steps or self._stop is not None
-        if self.evaluate is not None and (_due(self.step, self.eval_every) or last):
+    def _clip(self) -> dict[str, float]:
+        if self.clip_value is not None:
+            optim.clip_grad_value(self.optimizer.parameters, self.clip_value)
+        if self.clip is None:
+            return {}
+        norm: Any = optim.clip_grad_norm(self.optimizer.parameters, self.clip)
+        return {"grad_norm": finite(self, "gradient norm", norm.item())}
+
+    # ------------------------------------------------------------------- evaluation
+    def _periodic(self, progress: Progress) -> None:
+        """Evaluate and save, where this step asks for it."""
+        best = False
+        if self.evaluate is not None and self._due(self.eval_every):
             row = self.run_evaluation()
-            log(row)
-            progress.note(row)
-            self._call("on_evaluate", row)
-            last = last or self._stop is not None
-        if self.store is not None and (_due(self.step, self.save_every) or last):
+            value = self._fresh = row[f"val_{self.metric}"]
+            best = self.best is None or self._order(value) < self._order(self.best)
+            if best:
+                self.best = value
+            if hasattr(self.schedule, "observe"):
+                self.schedule.observe(value)
+            self._log(row)
+            progress.note(row, best)
+            self._emit("on_evaluate", row)
+        if self.run is not None and (best or self._due(self.save_every)):
             self.save()
 
     def run_evaluation(self) -> dict[str, Any]:
         """A row of evaluation metrics, on averaged weights where there are some."""
         assert self.evaluate is not None
-        self.model.eval()
-        try:
-            with hx.no_grad():
-                if self.ema is None:
-                    found = self.evaluate(self.model)
-                else:
-                    with self.ema.swapped():
-                        found = self.evaluate(self.model)
-        finally:
-            self.model.train()
-        row = {"step": self.step, **{f"val_{k}": float(v) for k, v in found.items()}}
-        self.last.update(row)
+        with evaluating(self.model, self.ema):
+            found = self.evaluate(self.model)
+        if self.metric not in found:
+            raise hx.HelixError(
+                f"[evaluate] expected a metric {self.metric!r}; got {list(found)}"
+            )
+        finite(self, f"validation {self.metric}", float(found[self.metric]))
+        row: dict[str, Any] = {"step": self.global_step}
+        row |= {f"val_{k}": v if math.isfinite(v) else None for k, v in found.items()}
+        self.last |= row
         return row
+
+    def _order(self, metric: float) -> float:
+        return metric if self.mode == "min" else -metric
+
+    def _due(self, every: int) -> bool:
+        last = self.global_step == self.steps or self.stopped is not None
+        return last or (every > 0 and self.global_step % every == 0)
 
     # ------------------------------------------------------------------ checkpoints
     def save(self) -> None:
         """Write a checkpoint of everything that the next step depends on."""
-        assert self.store is not None
-        model = {k: np.asarray(v) for k, v in self.model.state_dict().items()}
-        arrays, meta = self.optimizer.state_dict()
-        content: dict[str, Any] = {
-            "model": model,
-            "optim": {k: np.asarray(v) for k, v in arrays.items()},
-        }
-        if self.ema is not None:
-            content["ema"] = {k: np.asarray(v) for k, v in self.ema.values.items()}
-        content["state"] = {
-            "step": self.step,
-            "optimizer": meta,
-            "random": hx.default_generator().state_dict(),
-            "callbacks": {
-                str(i): c.state_dict()  # type: ignore[attr-defined]
-                for i, c in enumerate(self.callbacks)
-                if hasattr(c, "state_dict")
-            },
-            "last": {k: v for k, v in self.last.items() if _finite(v)},
-        }
-        metric = self.last.get(f"val_{self.metric}", self.last.get(self.metric))
-        self.store.save(self.step, content, metric=metric)
-        self._call("on_save", self.step)
+        assert self.run is not None
+        arrays, state = capture(self)
+        self.run.save(self.global_step, arrays, state, self._fresh)
+        self._saved = self.global_step, self.stopped
+        self._emit("on_save", self.global_step)
 
     def resume(self) -> bool:
         """Load the newest valid checkpoint; False where there is none."""
-        if self.store is None or not self.store.steps():
+        found = self.run.load() if self.run is not None else None
+        if found is None:
             return False
-        ckpt = self.store.load("latest")
-        state = ckpt.meta["state"]
-        self.model.load_state_dict(ckpt.arrays["model"])
-        self.optimizer.load_state_dict((ckpt.arrays["optim"], state["optimizer"]))
-        if self.ema is not None and "ema" in ckpt.arrays:
-            self.ema.load(ckpt.arrays["ema"])
-        hx.default_generator().load_state_dict(state["random"])
-        for i, c in enumerate(self.callbacks):
-            if str(i) in state["callbacks"]:
-                c.load_state_dict(state["callbacks"][str(i)])  # type: ignore
-        self.step = int(state["step"])
-        self.last = dict(state["last"])
+        restore(self, *found)
+        self._saved = self.global_step, self.stopped
         return True
 
-    # ----------------------------------------------------------------------- helpers
-    def _open_log(self) -> Callable[[dict[str, Any]], None]:
-        if self.run_dir is None:
-            return lambda row: None
-        path = self.run_dir / "metrics.jsonl"
-        files.truncate_jsonl(path, lambda row: row.get("step", 0) <= self.step)
-        return lambda row: files.append_jsonl(path, row)
+    def _log(self, row: dict[str, Any]) -> None:
+        if self.run is not None:
+            self.run.log(row)
+        for logger in self.loggers:
+            logger(row)
 
-    def _locked(self) -> Any:
-        from contextlib import nullcontext
-
-        if self.run_dir is None:
-            return nullcontext()
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        return platform.process_lock(self.run_dir / "lock")
-
-    def _call(self, event: str, *args: Any) -> None:
+    def _emit(self, event: str, *args: Any) -> None:
         for c in self.callbacks:
-            getattr(c, event)(self, *args)
+            getattr(c, event, _ignore)(self, *args)
 
 
-def _due(step: int, every: int) -> bool:
-    return every > 0 and step % every == 0
-
-
-def _finite(v: Any) -> bool:
-    return not isinstance(v, float) or math.isfinite(v)
-
-
-class _Average:
-    """Exponential moving average of the parameters."""
-
-    def __init__(self, model: hx.Module, decay: float) -> None:
-        if not 0.0 < decay < 1.0:
-            raise hx.HelixError(f"[trainer] expected 0 < ema < 1; got {decay}")
-        self.decay = decay
-        self.params = dict(model.named_parameters())
-        self.values = {k: p.value.detach() for k, p in self.params.items()}
-
-    def update(self) -> None:
-        d = self.decay
-        with hx.no_grad():
-            for k, p in self.params.items():
-                self.values[k] = self.values[k] * d + p.value * (1.0 - d)
-
-    def load(self, arrays: dict[str, np.ndarray]) -> None:
-        for k, v in self.values.items():
-            self.values[k] = hx.tensor(arrays[k], dtype=v.dtype, device=v.device)
-
-    def swapped(self) -> Any:
-        """``with ...``: the model has the averaged weights."""
-        from contextlib import contextmanager
-
-        @contextmanager
-        def swap() -> Iterable[None]:  # type: ignore[misc]
-            own = {k: p.value.detach() for k, p in self.params.items()}
-            for k, p in self.params.items():
-                p.value = self.values[k]
-            try:
-                yield
-            finally:
-                for k, p in self.params.items():
-                    p.value = own[k]
-
-        return swap()
+def _ignore(*args: Any) -> None:
+    """For events that a callback does not have."""

@@ -1,0 +1,1 @@
+"""Measurements beside other people's code: ``python -m benchmarks SUITE``."""

@@ -1,0 +1,196 @@
+"""The figures of the core, the CPU backend and the Mamba model."""
+
+from __future__ import annotations
+
+from ..case import Case
+
+_HERE = "benchmarks.spine"
+_MIB = 1 / 2**20
+
+
+def _pair(module: str, peer: str = "peer") -> dict[str, str]:
+    return {
+        "ours": f"{_HERE}.{module}:ours",
+        "reference": f"{_HERE}.{module}:{peer}",
+    }
+
+
+_SCANS = ("(2,1024,512,16) float32", "(1,2048,1536,16) float32")
+_ROWS = ("4096 x 1024 float32",)
+_HEAD = ("2048 x 512 -> 50280 float32",)
+_STEP = ("4 layers, d=256, 4 x 512 bytes, float32",)
+
+CASES = (
+    Case(
+        name="selective_scan",
+        variants=_SCANS,
+        **_pair("selective_scan"),
+        peer_name="mambapy",
+        needs=("torch", "mambapy"),
+        target=90,
+        aim=150,
+        minutes=2.5,
+    ),
+    Case(
+        name="selective_scan_jax",
+        variants=_SCANS,
+        **_pair("selective_scan", "jax_peer"),
+        peer_name="jax lax.scan",
+        needs=("jax",),
+        target=8,
+        aim=14,
+    ),
+    Case(
+        name="causal_conv1d",
+        variants=("(2,1024,512) k=4 float32", "(1,2048,1536) k=4 float32"),
+        **_pair("causal_conv1d"),
+        peer_name="torch",
+        needs=("torch",),
+        target=4,
+        aim=8,
+    ),
+    Case(
+        name="rms_norm",
+        variants=_ROWS,
+        ours=f"{_HERE}.rows:rms_norm",
+        reference=f"{_HERE}.rows:rms_norm_peer",
+        peer_name="torch",
+        needs=("torch",),
+        target=10,
+        aim=20,
+    ),
+    Case(
+        name="layer_norm",
+        variants=_ROWS,
+        ours=f"{_HERE}.rows:layer_norm",
+        reference=f"{_HERE}.rows:layer_norm_peer",
+        peer_name="torch",
+        needs=("torch",),
+        target=1.0,
+        aim=1.3,
+    ),
+    Case(
+        name="softmax",
+        variants=_ROWS,
+        ours=f"{_HERE}.rows:softmax",
+        reference=f"{_HERE}.rows:softmax_peer",
+        peer_name="torch",
+        needs=("torch",),
+        target=1.0,
+        aim=1.3,
+    ),
+    Case(
+        name="linear_cross_entropy",
+        variants=_HEAD,
+        **_pair("linear_cross_entropy"),
+        peer_name="torch",
+        needs=("torch",),
+        target=1.6,
+        aim=2.2,
+        minutes=1.5,
+    ),
+    Case(
+        name="linear_cross_entropy_memory",
+        variants=_HEAD,
+        **_pair("linear_cross_entropy"),
+        peer_name="torch",
+        needs=("torch",),
+        target=4,
+        aim=8,
+        kind="memory",
+        metric="peak_memory",
+        unit="MiB",
+        scale=_MIB,
+        minutes=2.5,
+    ),
+    Case(
+        name="adamw",
+        variants=("10 M parameters in 100 tensors, float32",),
+        **_pair("adamw"),
+        peer_name="torch fused",
+        needs=("torch",),
+        target=0.9,
+        aim=1.1,
+    ),
+    Case(
+        name="small_add",
+        variants=("float32[8], the worst of six",),
+        ours=f"{_HERE}.small:add",
+        reference=f"{_HERE}.small:add_numpy",
+        target=3,
+        aim=1.5,
+        metric="overhead",
+        unit="us over numpy",
+        scale=1e6,
+    ),
+    Case(
+        name="small_chain",
+        variants=("50 x float32[8]",),
+        ours=f"{_HERE}.small:chain",
+        reference=f"{_HERE}.small:chain_torch",
+        peer_name="torch",
+        needs=("torch",),
+        target=0.6,
+        aim=1.0,
+        unit="us an op",
+        scale=1e6 / 50,
+    ),
+    Case(
+        name="mamba_train",
+        variants=_STEP,
+        **_pair("mamba_train"),
+        peer_name="mambapy",
+        needs=("torch", "mambapy", "safetensors"),
+        target=9,
+        aim=13,
+        minutes=2,
+    ),
+    Case(
+        name="mamba_train_hf",
+        variants=_STEP,
+        **_pair("mamba_train", "transformers_peer"),
+        peer_name="transformers eager",
+        needs=("torch", "transformers", "safetensors"),
+        target=400,
+        aim=600,
+        minutes=10,
+    ),
+    Case(
+        name="mamba_train_memory",
+        variants=_STEP,
+        ours=f"{_HERE}.mamba_train:ours_from_nothing",
+        reference=f"{_HERE}.mamba_train:peer_from_nothing",
+        peer_name="mambapy",
+        needs=("torch", "mambapy", "safetensors"),
+        target=4,
+        aim=10,
+        kind="memory",
+        metric="peak_memory",
+        unit="MiB",
+        scale=_MIB,
+        minutes=3,
+    ),
+    Case(
+        name="mamba_decode",
+        variants=("4 layers, d=256, 64 + 128 bytes, greedy, float32",),
+        **_pair("mamba_decode"),
+        peer_name="transformers generate",
+        needs=("torch", "transformers", "safetensors"),
+        target=8,
+        aim=20,
+        metric="throughput",
+        unit="bytes/s",
+        scale=128.0,
+        better="higher",
+    ),
+    Case(
+        name="import",
+        variants=("import helix_core",),
+        ours=f"{_HERE}.startup:ours",
+        target=60,
+        aim=40,
+        metric="overhead",
+        unit="ms over numpy",
+        scale=1e3,
+    ),
+)

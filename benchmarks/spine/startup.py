@@ -1,0 +1,27 @@
+"""What importing the core costs after NumPy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from ..case import Work
+
+_CODE = """
+import time, numpy
+start = time.perf_counter()
+import helix_core
+print(time.perf_counter() - start)
+"""
+
+
+def _seconds() -> float:
+    out = subprocess.run(
+        [sys.executable, "-c", _CODE], capture_output=True, text=True, check=True
+    )
+    return float(out.stdout)
+
+
+def ours(variant: str) -> Work:
+    """Each sample is an interpreter of its own; the first one compiles the bytecode."""
+    return Work(_seconds, sample=_seconds)

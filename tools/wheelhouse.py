@@ -80,10 +80,13 @@ def _build(package: Package, outputs: tuple[Path, Path]) -> None:
 def pinned(found: list[Package], artifact: Artifact, house: Path = HOUSE) -> str:
     """Constraints that leave one origin for every package: its file in this folder.
 
-    Stricter than ``==``: for a name with a URL pip does not ask an index at all.
+    For a name with a URL pip does not ask an index; ``==`` holds where an old pip does.
     """
-    lines = [f"{p.name} @ {artifact(p, house).resolve().as_uri()}" for p in found]
-    return "\n".join(lines) + "\n"
+    lines = [
+        f"{p.name}=={p.version}\n{p.name} @ {artifact(p, house).resolve().as_uri()}\n"
+        for p in found
+    ]
+    return "".join(lines)
 
 
 def main() -> int:

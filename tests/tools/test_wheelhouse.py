@@ -25,10 +25,10 @@ def test_wheels_and_sdists_are_built_once_and_old_ones_go(tmp_path, add):
 def test_constraints_name_a_file_for_every_package(tmp_path, add):
     add("helix-a")
     add("helix-b")
-    lines = wheelhouse.pinned(packages(tmp_path), wheelhouse.wheel, tmp_path)
+    text = wheelhouse.pinned(packages(tmp_path), wheelhouse.wheel, tmp_path)
     uri = (tmp_path / "helix_a-0.1.0-py3-none-any.whl").as_uri()
-    assert lines.splitlines()[0] == f"helix-a @ {uri}"
-    assert len(lines.splitlines()) == 2
+    assert text.splitlines()[:2] == ["helix-a==0.1.0", f"helix-a @ {uri}"]
+    assert len(text.splitlines()) == 4
 
 
 def test_release_sees_an_artifact_that_lacks_files_or_differs(tmp_path, add):

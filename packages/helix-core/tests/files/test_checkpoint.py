@@ -207,7 +207,7 @@ def test_damage_is_named_and_the_one_before_is_used(tmp_path, how, file):
     store = store_with(tmp_path, 1, 2)
     DAMAGE[how](store.path(2) / file)
     what = "MANIFEST|manifest" if file == "MANIFEST.json" else file
-    with pytest.raises(files.FileError, match=what):
+    with pytest.raises(files.CheckpointError, match=what):
         store.load(2)
     with pytest.warns(UserWarning, match=rf"going back to step 1: .*({what})") as seen:
         found = store.load()
@@ -223,7 +223,7 @@ def test_every_changed_byte_of_a_manifest_is_noticed(tmp_path):
         path.write_bytes(raw[:i] + bytes([raw[i] ^ 1]) + raw[i + 1 :])
         try:
             store.load(1)
-        except files.FileError:
+        except files.CheckpointError:
             continue
         assert json.loads(path.read_bytes()) == before  # white space
 
@@ -287,7 +287,7 @@ def test_paths_in_a_manifest_are_refused(tmp_path, name):
     secret = tmp_path / "ckpt" / "secret.json"
     secret.write_text("1")
     _rewrite(store, 1, files={name: _manifest._sha256(secret)})
-    with pytest.raises(files.FileError, match="expected plain file names"):
+    with pytest.raises(files.CheckpointError, match="expected plain file names"):
         store.load(1)
 
 
@@ -295,7 +295,7 @@ def test_paths_in_a_manifest_are_refused(tmp_path, name):
 def test_a_manifest_of_nonsense_is_refused(tmp_path, listed):
     store = store_with(tmp_path, 1)
     _rewrite(store, 1, files=listed)
-    with pytest.raises(files.FileError, match=r"\[checkpoint\]"):
+    with pytest.raises(files.CheckpointError, match=r"\[checkpoint\]"):
         store.load(1)
 
 
@@ -314,7 +314,7 @@ def test_a_newer_format_is_a_clear_error(tmp_path):
     message = (
         r"format 1 or older; step 2 has format 7\. Hint: pip install -U helix-core"
     )
-    with pytest.raises(files.FileError, match=message):
+    with pytest.raises(files.CheckpointError, match=message):
         store.load(2)
     with pytest.warns(UserWarning, match=message):
         assert store.load().step == 1
@@ -324,5 +324,5 @@ def test_a_newer_format_is_a_clear_error(tmp_path):
 def test_a_format_that_never_was_is_refused(tmp_path, schema):
     store = store_with(tmp_path, 1)
     _rewrite(store, 1, schema=schema)
-    with pytest.raises(files.FileError, match=r"\[checkpoint\]"):
+    with pytest.raises(files.CheckpointError, match=r"\[checkpoint\]"):
         store.load(1)

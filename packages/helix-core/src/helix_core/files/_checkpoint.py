@@ -26,15 +26,11 @@ import numpy as np
 
 from ..platform import remove_leftovers, sync_dir
 from ._json import FileError, PathLike, read_json, write_json, write_text
-from ._manifest import NAME, read_manifest, verify, write_manifest
+from ._manifest import NAME, CheckpointError, read_manifest, verify, write_manifest
 from ._tensors import load_tensors, save_tensors
 
 _STEP = re.compile(r"step_(\d{8,})(?:\.old)?\Z")
 _RESERVED = ("MANIFEST", "metric")  # our own, in the folder and in ``meta``
-
-
-class CheckpointError(FileError):
-    """A checkpoint is missing or damaged, or cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +228,7 @@ class CheckpointStore:
         for step in dict.fromkeys(order):
             try:
                 found = self._read(step)
-            except FileError as e:
+            except CheckpointError as e:
                 problems.append(str(e))
                 continue
             if problems:
@@ -263,16 +259,21 @@ class CheckpointStore:
             raise CheckpointError(
                 f"[checkpoint] step {step} is missing; there are: {have}"
             )
-        manifest = read_manifest(folder, step)
-        verify(folder, step, manifest)
-        arrays: dict[str, Any] = {}
-        meta: dict[str, Any] = {"metric": manifest["metric"]}
-        for name in manifest["files"]:
-            stem, kind = os.path.splitext(name)
-            if kind == ".safetensors":
-                arrays[stem] = load_tensors(folder / name)
-            else:
-                meta[stem] = read_json(folder / name)
+        try:
+            manifest = read_manifest(folder, step)
+            verify(folder, step, manifest)
+            arrays: dict[str, Any] = {}
+            meta: dict[str, Any] = {"metric": manifest["metric"]}
+            for name in manifest["files"]:
+                stem, kind = os.path.splitext(name)
+                if kind == ".safetensors":
+                    arrays[stem] = load_tensors(folder / name)
+                else:
+                    meta[stem] = read_json(folder / name)
+        except CheckpointError:
+            raise
+        except FileError as e:
+            raise CheckpointError(f"[checkpoint] step {step} is damaged: {e}") from e
         return Checkpoint(step, arrays, meta, folder)
 
 

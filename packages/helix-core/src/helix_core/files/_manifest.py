@@ -15,8 +15,8 @@ SCHEMA = 1
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 
 
-class ManifestError(FileError):
-    """A checkpoint is not what its manifest says."""
+class CheckpointError(FileError):
+    """A checkpoint is missing or damaged, or cannot be written."""
 
 
 def write_manifest(folder: Path, step: int, metric: float | None) -> None:
@@ -40,27 +40,27 @@ def read_manifest(folder: Path, step: int) -> dict[str, Any]:
     """
     manifest = read_json(folder / "MANIFEST.json")
     if not isinstance(manifest, dict):
-        raise ManifestError(f"[checkpoint] the manifest of step {step} is damaged")
+        raise CheckpointError(f"[checkpoint] the manifest of step {step} is damaged")
     schema = manifest.get("schema")
     if type(schema) is int and schema > SCHEMA:
-        raise ManifestError(
+        raise CheckpointError(
             f"[checkpoint] expected format {SCHEMA} or older; step {step} has format "
             f"{schema}. Hint: pip install -U helix-core"
         )
     body = {k: v for k, v in manifest.items() if k != "digest"}
     if manifest.get("digest") != _digest(body):
-        raise ManifestError(
+        raise CheckpointError(
             f"[checkpoint] the manifest of step {step} was changed: its digest differs"
         )
     if type(schema) is not int or schema != SCHEMA or body.get("step") != step:
-        raise ManifestError(
+        raise CheckpointError(
             f"[checkpoint] expected the manifest of step {step}; got that of step "
             f"{body.get('step')}, format {schema}"
         )
     listed = body.get("files")
     for name, facts in listed.items() if isinstance(listed, dict) else [("files", 0)]:
         if not NAME.match(name) or not isinstance(facts, dict):
-            raise ManifestError(
+            raise CheckpointError(
                 "[checkpoint] expected plain file names and facts in the manifest of "
                 f"step {step}; got {name!r}: {facts!r:.99}"
             )
@@ -72,22 +72,22 @@ def verify(folder: Path, step: int, manifest: dict[str, Any]) -> None:
 
     Raises
     ------
-    ManifestError
+    CheckpointError
         Naming the file, and whether it is missing, cut or changed.
     """
     for name, facts in manifest["files"].items():
         path, want = folder / name, facts.get("size")
         what = f"[checkpoint] {name!r} of step {step}"
         if path.is_symlink() or not path.is_file():
-            raise ManifestError(f"{what} is missing")
+            raise CheckpointError(f"{what} is missing")
         try:
             size = path.stat().st_size
             if size != want:
-                raise ManifestError(f"{what} has {size} bytes instead of {want}")
+                raise CheckpointError(f"{what} has {size} bytes instead of {want}")
             if _sha256(path) != facts.get("sha256"):
-                raise ManifestError(f"{what} was changed: its SHA-256 differs")
+                raise CheckpointError(f"{what} was changed: its SHA-256 differs")
         except OSError as e:
-            raise ManifestError(f"{what} could not be read: {e}") from e
+            raise CheckpointError(f"{what} could not be read: {e}") from e
 
 
 def _sha256(path: Path) -> str:

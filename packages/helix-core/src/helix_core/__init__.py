@@ -4,6 +4,8 @@
 """
 
 # isort: skip_file
+from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
+
 from ._version import __version__ as __version__
 from . import _ops as _ops
 from . import _primitives as _primitives
@@ -32,7 +34,6 @@ from ._create import (
     zeros as zeros,
     zeros_like as zeros_like,
 )
-from . import contracts as contracts, plugins as plugins
 from ._device import (
     Device as Device,
     default_device as default_device,
@@ -238,7 +239,25 @@ from .activations import (
     softplus as softplus,
 )
 from . import activations as activations, losses as losses, schedules as schedules
-from . import files as files, init as init, optim as optim
+from . import init as init, optim as optim
 from ._methods import attach as _attach
 
 _attach()
+
+if _TYPE_CHECKING:
+    from . import contracts as contracts, files as files, plugins as plugins
+
+# imported at first use: together they cost more than all of the above
+_LAZY = ("contracts", "files", "plugins")
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

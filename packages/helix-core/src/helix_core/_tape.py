@@ -19,7 +19,7 @@ from ._errors import GradError
 from ._state import STATE, State, scope
 from ._tensor import Tensor
 
-SEQ = itertools.count()
+SEQ = itertools.count(0, -1)  # the latest node is the smallest: a heap pops it first
 NO_ATTRS: dict[str, Any] = {}  # shared by every node without attributes
 
 
@@ -115,25 +115,32 @@ def walk(
 
     Returns the cotangents that arrive at the ``stop`` nodes and at leaves.
     """
-    cots: dict[Node, list[Tensor | None]] = {}
+    cots: dict[Node, Any] = {}  # a cotangent, or a list where there are several outputs
     heap: list[tuple[int, Node]] = []
     found: dict[Node, Tensor] = {}
     stops = set(stop)
     add, push, pop = ops.add_p, heapq.heappush, heapq.heappop
-    here = STATE.get().device
 
     def give(x: Tensor, g: Tensor) -> None:
         n = x.node
-        slots = cots.get(n)
-        if slots is None:
-            slots = cots[n] = [None] * len(n.avals)
-            push(heap, (-n.seq, n))
-            slots[x.index] = g
+        have = cots.get(n)
+        if have is None:
+            push(heap, (n.seq, n))
+            if len(n.avals) == 1:
+                cots[n] = g
+            else:
+                cots[n] = slots = [None] * len(n.avals)
+                slots[x.index] = g  # type: ignore[call-overload]
+        elif type(have) is list:
+            old = have[x.index]
+            have[x.index] = g if old is None else add(old, g)
         else:
-            have = slots[x.index]
-            slots[x.index] = g if have is None else add(have, g)
+            cots[n] = add(have, g)
 
-    with scope(active=STATE.get().active & ~bit):
+    s = STATE.get()
+    here, trace, active = s.device, s.trace, s.active & ~bit
+    token = STATE.set(State(trace, active, here))
+    try:
         for t, ct in roots:
             if t.node is not None and t.node.mask & bit:
                 give(t, ct)
@@ -141,8 +148,8 @@ def walk(
             n = pop(heap)[1]
             got = cots.pop(n)
             op = n.op
-            if op is None or n in stops:
-                found[n] = got[0]  # type: ignore[assignment]
+            if op is None or (stops and n in stops):
+                found[n] = got
                 continue
             inputs = n.inputs
             if inputs is None:
@@ -152,32 +159,32 @@ def walk(
                 )
             if n.device is not here:
                 here = n.device
-                s = STATE.get()
-                STATE.set(State(s.trace, s.active, here))
+                STATE.set(State(trace, active, here))
             outputs = n.outputs() if op.reads_out else _NO_OUTPUT
             if op.pulls is not None:  # one rule per input: only the wanted ones run
-                ct, out = got[0], outputs[0]
-                for x, pull in zip(inputs, op.pulls, strict=True):
+                out = outputs[0]
+                for x, pull in zip(inputs, op.pulls):  # noqa: B905
                     m = x.node
                     if m is not None and m.mask & bit and x.aval.dtype.inexact:
-                        g = pull(ct, *inputs, out)
+                        g = pull(got, *inputs, out)
                         give(x, g if g.aval is x.aval else unbroadcast(g, x.aval))
             else:
-                wanted = tuple(
-                    [
-                        x.node is not None
-                        and x.node.mask & bit != 0
-                        and x.aval.dtype.inexact
-                        for x in inputs
-                    ]
-                )
-                grads = op.vjp(inputs, outputs, tuple(got), wanted, **n.attrs)
+                wanted = tuple([_wants(x, bit) for x in inputs])
+                cts = tuple(got) if type(got) is list else (got,)
+                grads = op.vjp(inputs, outputs, cts, wanted, **n.attrs)
                 for x, g, w in zip(inputs, grads, wanted, strict=True):
                     if w and g is not None:
                         give(x, g if g.aval is x.aval else unbroadcast(g, x.aval))
             if free and n.mask == bit and n.trace is None:
                 n.inputs = n.outs = None
+    finally:
+        STATE.reset(token)
     return found
+
+
+def _wants(x: Tensor, bit: int) -> bool:
+    n = x.node
+    return n is not None and n.mask & bit != 0 and x.aval.dtype.inexact
 
 
 def backward(loss: Tensor, grad: Tensor | None = None, retain: bool = False) -> None:
@@ -216,9 +223,12 @@ def backward(loss: Tensor, grad: Tensor | None = None, retain: bool = False) -> 
         )
     found = walk([(loss, grad)], 1, free=not retain)
     cells = [(n.cell, ct) for n, ct in found.items() if n.cell is not None]
-    with no_level_one():
-        sums = [(c, ct if c.grad is None else ops.add_p(c.grad, ct)) for c, ct in cells]
-    for c, g in sums:
+    if any(c.grad is not None for c, _ in cells):
+        with no_level_one():
+            cells = [
+                (c, ct if c.grad is None else ops.add_p(c.grad, ct)) for c, ct in cells
+            ]
+    for c, g in cells:
         c.grad = g
 
 

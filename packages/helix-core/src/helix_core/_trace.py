@@ -200,7 +200,7 @@ def _build(
     for t in heads:
         var[t.node, 0] = new(t.aval)
     equations = []
-    for n in sorted(seen, key=lambda n: n.seq):
+    for n in sorted(seen, key=lambda n: -n.seq):
         if n.op is None:
             continue
         if n.op.name == "identity":  # marks a level; nothing to compute

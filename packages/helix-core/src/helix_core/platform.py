@@ -33,6 +33,25 @@ def cpu_count() -> int:
         return os.cpu_count() or 1
 
 
+def cpu_name() -> str:
+    """What the processor calls itself, or its architecture."""
+    import platform
+
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    for line in text.splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def user_id() -> int | None:
+    """The numeric user who owns what this process writes; None where there is none."""
+    return os.getuid() if hasattr(os, "getuid") else None
+
+
 def total_memory() -> int:
     """Bytes of physical memory; 0 where it cannot be told."""
     try:

@@ -6,11 +6,11 @@ first use.
 
 from __future__ import annotations
 
-import platform as _platform
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from helix_core import platform
 from helix_core.contracts import DeviceInfo
 from helix_core.reference.backend import NumpyBackend
 
@@ -34,7 +34,7 @@ class CpuBackend(NumpyBackend):
         return [
             DeviceInfo(
                 index="0",
-                name=_platform.processor() or _platform.machine(),
+                name=platform.cpu_name(),
                 driver=f"numpy {np.__version__}, {threads.get_num_threads()} threads",
                 memory=psutil.virtual_memory().total,
                 dtypes=tuple(d.name for d in ALL),

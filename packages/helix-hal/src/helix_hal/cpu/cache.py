@@ -220,10 +220,11 @@ def _is_private(folder: Path) -> bool:
 
     Always true off POSIX, where the user's own cache folder is private by default.
     """
-    if not hasattr(os, "getuid"):
+    user = platform.user_id()
+    if user is None:
         return True
     status = folder.stat()
-    if status.st_uid != os.getuid():
+    if status.st_uid != user:
         return False
     if status.st_mode & 0o077:
         folder.chmod(0o700)

@@ -31,8 +31,8 @@ def helix_backends() -> list[BackendSpec]:
         ... def helix_backends():
         ...     return [
         ...         BackendSpec(
-    ...             name="mine", factory="my_pkg.backend:Backend", kinds=("mine",)
-    ...         )
+        ...             name="mine", factory="my_pkg.backend:Backend", kinds=("mine",)
+        ...         )
         ...     ]
     """
     raise NotImplementedError

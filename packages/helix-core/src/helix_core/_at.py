@@ -69,7 +69,7 @@ class At:
     def _chosen(self) -> tuple[Any, ...]:
         if self._key is None:
             raise TypeError("[at] expected an index first. Hint: x.at[i].set(value)")
-        return self._key  # type: ignore[no-any-return]
+        return self._key
 
 
 _RANK = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
@@ -112,7 +112,7 @@ def _write(x: Tensor, key: tuple[Any, ...], value: Any, mode: str) -> Tensor:
         v = _spread(v, x.shape[mask.ndim :], x)
         mask = reshape_p(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
         new = broadcast_to(_COMBINE[mode](x, v), x.shape)
-        return _ops().where(mask, new, x)  # type: ignore[no-any-return]
+        return _ops().where(mask, new, x)
     k = parse_key(x, key)
     block = k.block or ()
     shape: list[int] = []

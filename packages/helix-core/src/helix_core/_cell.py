@@ -8,12 +8,19 @@ of its graph, and an exception leaves nothing half-written.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._errors import TraceError
 from ._state import STATE
 from ._tape import Mark
 from ._tensor import Tensor
+
+if TYPE_CHECKING:
+    from ._signatures import Signatures
+else:
+
+    class Signatures:
+        __slots__ = ()
 
 
 class Cell:
@@ -27,6 +34,7 @@ class Cell:
     """
 
     __slots__ = ("__weakref__", "_value", "name")
+    _value: Any  # a Tensor, or None: the value where no trace is active
 
     def __init__(self, value: Tensor | None = None, name: str = "") -> None:
         self.name = name
@@ -70,7 +78,7 @@ def _concrete(t: Any) -> Tensor:
     return t
 
 
-class Parameter(Cell):
+class Parameter(Cell, Signatures):
     """A tensor that is learned. Works wherever a Tensor does.
 
     Parameters

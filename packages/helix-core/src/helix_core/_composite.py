@@ -316,7 +316,7 @@ def call_kernel(
     choice: Choice, dev: Any, args: tuple[Tensor, ...], attrs: dict[str, Any]
 ) -> tuple[Any, ...]:
     try:
-        bufs = choice.forward(dev, *[a.buffer for a in args], **attrs)  # type: ignore
+        bufs = choice.forward(dev, *[a.buffer for a in args], **attrs)
     except HelixError:
         raise
     except Exception:

@@ -45,8 +45,8 @@ def dot_general(a: Any, b: Any, dims: Any, compute: str = "float32") -> Tensor:
         ),
     )
     if compute == "float32":
-        return bind(dot_general_p, a, b, dims=dims)  # type: ignore[no-any-return]
-    return bind(dot_general_p, a, b, dims=dims, compute=compute)  # type: ignore
+        return bind(dot_general_p, a, b, dims=dims)
+    return bind(dot_general_p, a, b, dims=dims, compute=compute)
 
 
 def matmul(a: Any, b: Any) -> Tensor:
@@ -67,8 +67,8 @@ def matmul(a: Any, b: Any) -> Tensor:
         cb = m - 2 if m > 1 else 0
         if m > 2:
             out = bind(dot_general_p, a, b, dims=(((0,), (cb,)), ((), ())))
-            return out  # type: ignore[no-any-return]
-        return bind(dot_general_p, a, b, dims=(((n - 1,), (cb,)), ((), ())))  # type: ignore
+            return out
+        return bind(dot_general_p, a, b, dims=(((n - 1,), (cb,)), ((), ())))
     lead = broadcast_shapes(
         "matmul", Aval(a.shape[:-2], a.dtype), Aval(b.shape[:-2], b.dtype)
     )
@@ -79,9 +79,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     b = broadcast_p(b, (*lead, *b.shape[-2:]))
     k = len(lead)
     batch = tuple(range(k))
-    return bind(  # type: ignore[no-any-return]
-        dot_general_p, a, b, dims=(((k + 1,), (k,)), (batch, batch))
-    )
+    return bind(dot_general_p, a, b, dims=(((k + 1,), (k,)), (batch, batch)))
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:

@@ -105,7 +105,7 @@ def conv(
         max(0, (m - 1) * d + 1) for m, d in zip(x.shape[2:], lhs_dilation, strict=True)
     ]
     pads = _pads("conv", padding, sizes, w.shape[2:], strides, rhs_dilation)
-    return bind(  # type: ignore[no-any-return]
+    return bind(
         conv_p,
         x,
         w,
@@ -149,7 +149,7 @@ def reduce_window(
     )
     dilation = _per_axis("reduce_window", dilation, n)
     pads = _pads("reduce_window", padding, x.shape, window, strides, dilation)
-    return bind(  # type: ignore[no-any-return]
+    return bind(
         reduce_window_p,
         x,
         kind=kind,

@@ -64,7 +64,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         out = data if device is None else ops.copy_to(data, device)
         return out if dtype is None else ops.cast(out, dtype)
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
-        return ops.stack([tensor(d, dtype, device) for d in data])  # type: ignore
+        return ops.stack([tensor(d, dtype, device) for d in data])
     want = None if dtype is None else as_dtype(dtype)
     array = _to_array(data, want)
     dev = _device(device)
@@ -213,7 +213,7 @@ def arange(
         out = ops.mul(out, ops.cast(tensor(int(step), device=dev), dtype))
     if start:
         out = ops.add(out, ops.cast(tensor(int(start), device=dev), dtype))
-    return out  # type: ignore[no-any-return]
+    return out
 
 
 def linspace(

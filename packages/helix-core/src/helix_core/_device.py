@@ -29,12 +29,26 @@ class Device:
         What follows the colon; ``"0"`` where nothing does.
     """
 
-    __slots__ = ("__weakref__", "_backend", "_kernels", "choices", "index", "kind")
-    __slots__ += ("name", "plans", "table")
+    __slots__ = (
+        "__weakref__",
+        "_backend",
+        "_kernels",
+        "choices",
+        "index",
+        "kind",
+        "name",
+        "plans",
+        "table",
+    )
     _known: dict[str, Device] = {}
     name: str
     kind: str
     index: str
+    _backend: Any
+    _kernels: dict[str, list[Any]] | None
+    choices: dict[Any, Any]  # (op, avals, attributes) -> which kernel
+    plans: dict[Any, Any]  # Graph -> plan
+    table: dict[str, Callable[..., Any]]  # primitive -> lowering
 
     def __new__(cls, spec: str | Device = "cpu") -> Device:
         if isinstance(spec, Device):
@@ -140,7 +154,8 @@ def _decomposed(name: str, device: Device) -> Callable[..., Any]:
     from ._tensor import Tensor
 
     prim = PRIMITIVES[name]
-    if prim.decompose is None:
+    decompose = prim.decompose
+    if decompose is None:
         raise UnsupportedOp(
             f"[{name}] expected a backend with a lowering for it; got {device.name!r}, "
             f"which has none, and {name} does not decompose. "
@@ -150,7 +165,7 @@ def _decomposed(name: str, device: Device) -> Callable[..., Any]:
     def lowering(dev: Device, *bufs: Any, out: Any = None, **attrs: Any) -> Any:
         with scope(active=0, device=dev):
             args = [Tensor(b, dev.backend.aval(b), dev) for b in bufs]
-            res = prim.decompose(*args, **attrs)
+            res = decompose(*args, **attrs)
         return tuple([r.buffer for r in res]) if prim.multi else res.buffer
 
     return lowering

@@ -152,7 +152,7 @@ def promote(*operands: tuple[DType, bool]) -> tuple[DType, bool]:
         nodes.append(weak_node.get(dtype.category, "bool") if weak else dtype.name)
     out: str | None = nodes[0]
     for n in nodes[1:]:
-        nxt = _join(out, n)  # type: ignore[arg-type]
+        nxt = _join(out, n)
         if nxt is None:
             raise DTypeError(
                 f"[promote] expected dtypes with a common type; got {out} and {n}. "

@@ -80,7 +80,7 @@ def cast(x: Any, dtype: Any) -> Tensor:
     x = as_tensor(operand(x))
     if x.aval.dtype is dtype and not x.aval.weak:
         return x
-    return bind(cast_p, x, dtype=dtype)  # type: ignore[no-any-return]
+    return bind(cast_p, x, dtype=dtype)
 
 
 def lift(*xs: Any, device: Any = None, inexact: bool = False) -> list[Tensor]:
@@ -139,7 +139,7 @@ def binary(prim: Any, inexact: bool = False) -> Binary:
         s = get()
         dev = x.device
         if s.trace is not None:
-            return s.trace.record(prim, (x, y), NO_ATTRS, False)  # type: ignore[no-any-return]
+            return s.trace.record(prim, (x, y), NO_ATTRS, False)
         if dev is not y.device:
             mixed_devices(name, (x, y))
         key = (x.aval, y.aval)
@@ -231,7 +231,7 @@ def unary(prim: Any, inexact: bool = False) -> Callable[..., Any]:
                 return op(cast(x, dt.float32))
             avals = memo[x.aval] = prim.infer(x.aval)
         if s.trace is not None:
-            return s.trace.record(prim, (x,), NO_ATTRS, False)  # type: ignore[no-any-return]
+            return s.trace.record(prim, (x,), NO_ATTRS, False)
         dev, nx = x.device, x.node
         try:
             out = dev.table[name](dev, x.buffer)

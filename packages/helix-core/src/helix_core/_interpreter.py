@@ -22,7 +22,7 @@ def plan_for(graph: Graph, device: Any) -> Callable[..., tuple[Any, ...]]:
         if len(device.plans) > 1024:
             device.plans.clear()
         plan = device.plans[graph] = make_plan(graph, device)
-    return plan  # type: ignore[no-any-return]
+    return plan
 
 
 def flatten_graph(graph: Graph, device: Any) -> tuple[list[Equation], list[Any], Any]:

@@ -9,14 +9,16 @@ import numpy as np
 
 from . import _contract, _create, _ops, _reduce, _shape, _tape
 from ._cell import Cell, Parameter
-from ._dtypes import DType
+from ._dtypes import ALL, DType
 from ._errors import DTypeError, ShapeError, TraceError
 from ._indexing import At, getitem
 from ._tensor import Tensor
 
+_DTYPE_NAMES = {d.name for d in ALL}
+
 
 def _value(x: Any) -> Tensor:
-    return x if type(x) is Tensor else x.value  # type: ignore[no-any-return]
+    return x if type(x) is Tensor else x.value
 
 
 def _host(x: Any) -> np.ndarray:
@@ -27,12 +29,12 @@ def _host(x: Any) -> np.ndarray:
             f"[value] expected a tensor with values; a traced tensor {t.aval} has none. "
             "Hint: hx.where instead of `if`, or compute this outside the traced function"
         )
-    return t.device.backend.to_host(t.buffer)  # type: ignore[no-any-return]
+    return t.device.backend.to_host(t.buffer)
 
 
 def _numpy(x: Any) -> np.ndarray:
     """The values as a read-only NumPy array; no copy where the device allows."""
-    a = _host(x)
+    a: Any = _host(x)
     if a.dtype.kind == "V":  # memoryview does not know bfloat16
         v = np.asarray(memoryview(a.view(f"u{a.itemsize}")).toreadonly())
         return v.view(a.dtype)
@@ -104,8 +106,8 @@ def _tolist(x: Any) -> Any:
 
 
 def _to(x: Any, target: Any) -> Tensor:
-    """Move to a device, or cast to a dtype."""
-    if isinstance(target, DType):
+    """Move to a device, or cast to a dtype: an object or its name."""
+    if isinstance(target, DType) or target in _DTYPE_NAMES:
         return _ops.cast(x, target)
     return _shape.copy_to(x, target)
 

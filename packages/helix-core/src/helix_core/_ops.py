@@ -260,35 +260,35 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     if c.aval.dtype is not dt.bool_:
         c = ne(c, 0)
     x, y = lift(x, y, device=c.device)
-    return bind(E.where_p, c, x, y)  # type: ignore[no-any-return]
+    return bind(E.where_p, c, x, y)
 
 
 def bitcast(x: Any, dtype: Any) -> Tensor:
     """The same bits read as another dtype of the same width."""
-    return bind(E.bitcast_p, as_tensor(operand(x)), dtype=as_dtype(dtype))  # type: ignore
+    return bind(E.bitcast_p, as_tensor(operand(x)), dtype=as_dtype(dtype))
 
 
 def real(x: Any) -> Tensor:
     """Real part; a real tensor itself."""
     x = as_tensor(operand(x))
-    return bind(E.real_p, x) if x.aval.dtype.category == "complex" else x  # type: ignore
+    return bind(E.real_p, x) if x.aval.dtype.category == "complex" else x
 
 
 def imag(x: Any) -> Tensor:
     """Imaginary part; zeros for a real tensor."""
     x = as_tensor(operand(x))
-    return bind(E.imag_p, x) if x.aval.dtype.category == "complex" else zeros_like(x)  # type: ignore
+    return bind(E.imag_p, x) if x.aval.dtype.category == "complex" else zeros_like(x)
 
 
 def conj(x: Any) -> Tensor:
     """Complex conjugate; a real tensor itself."""
     x = as_tensor(operand(x))
-    return bind(E.conj_p, x) if x.aval.dtype.category == "complex" else x  # type: ignore
+    return bind(E.conj_p, x) if x.aval.dtype.category == "complex" else x
 
 
 def complex_(re: Any, im: Any) -> Tensor:
     """re + i im from float32 or float64 parts."""
-    return bind(E.complex_p, *lift(re, im, inexact=True))  # type: ignore[no-any-return]
+    return bind(E.complex_p, *lift(re, im, inexact=True))
 
 
 # the facade: shapes, reductions and products for gradient rules and composites

@@ -159,7 +159,7 @@ def _float(name: str, dtype: Any) -> dt.DType:
 
 
 def _bits(key: Tensor, shape: tuple[int, ...], bits: int = 32) -> Tensor:
-    return bind(random_bits_p, key, shape=shape, bits=bits)  # type: ignore[no-any-return]
+    return bind(random_bits_p, key, shape=shape, bits=bits)
 
 
 def random_bits(
@@ -429,11 +429,11 @@ def random_permutation(
     x = as_tensor(ops.operand(x))
     axis = normal_axes("random_permutation", (axis,), x.ndim)[0]
     order = _shuffled(x.shape[axis], _key(generator, x.device))
-    return bind(gather_p, x, order, axis=axis)  # type: ignore[no-any-return]
+    return bind(gather_p, x, order, axis=axis)
 
 
 def _shuffled(n: int, key: Tensor) -> Tensor:
     words = _bits(key, (n,), 64)
     place = ops.arange(n, dtype=dt.int32 if n < 2**31 else dt.int64, device=key.device)
     out = bind(sort_p, words, place, axis=0, num_keys=1, descending=False, stable=True)
-    return out[1]  # type: ignore[no-any-return]
+    return out[1]

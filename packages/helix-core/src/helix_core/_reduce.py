@@ -19,15 +19,15 @@ from ._tensor import Tensor
 
 
 def reduce_sum_p(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return bind(R.reduce_sum_p, x, axes=axes)  # type: ignore[no-any-return]
+    return bind(R.reduce_sum_p, x, axes=axes)
 
 
 def reduce_max_p(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return bind(R.reduce_max_p, x, axes=axes)  # type: ignore[no-any-return]
+    return bind(R.reduce_max_p, x, axes=axes)
 
 
 def reduce_min_p(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return bind(R.reduce_min_p, x, axes=axes)  # type: ignore[no-any-return]
+    return bind(R.reduce_min_p, x, axes=axes)
 
 
 def _axes(name: str, x: Tensor, axis: Any) -> tuple[int, ...]:
@@ -191,7 +191,7 @@ def cumulative(x: Any, kind: str, axis: int, reverse: bool = False) -> Tensor:
     if x.ndim == 0:
         raise ShapeError(f"[cumulative] expected at least one axis; got {x.aval!r}")
     axis = _axes("cumulative", x, axis)[0]
-    return bind(cumulative_p, x, kind=kind, axis=axis, reverse=reverse)  # type: ignore
+    return bind(cumulative_p, x, kind=kind, axis=axis, reverse=reverse)
 
 
 def cumsum(x: Any, axis: int = -1, reverse: bool = False) -> Tensor:
@@ -245,4 +245,4 @@ def linear_scan(
     state = (*b.shape[:axis], *b.shape[axis + 1 :])
     h0 = ops.zeros(state, b.dtype, b.device) if h0 is None else as_tensor(h0, b.dtype)
     h0 = broadcast_p(h0, state)
-    return bind(linear_scan_p, a, b, h0, axis=axis, reverse=reverse)  # type: ignore
+    return bind(linear_scan_p, a, b, h0, axis=axis, reverse=reverse)

@@ -36,7 +36,7 @@ def reshape_p(x: Tensor, shape: tuple[int, ...]) -> Tensor:
                 f"-1; got {shape} for {x.aval!r}"
             )
         shape = tuple(x.aval.size // rest if n == -1 else n for n in shape)
-    return bind(M.reshape_p, x, shape=shape)  # type: ignore[no-any-return]
+    return bind(M.reshape_p, x, shape=shape)
 
 
 def reshape(x: Any, *shape: Any) -> Tensor:
@@ -47,7 +47,7 @@ def reshape(x: Any, *shape: Any) -> Tensor:
 
 
 def permute_p(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return bind(M.permute_p, x, axes=axes)  # type: ignore[no-any-return]
+    return bind(M.permute_p, x, axes=axes)
 
 
 def permute_dims(x: Any, axes: Sequence[int]) -> Tensor:
@@ -91,7 +91,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
 def broadcast_p(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     if x.aval.shape == shape:
         return x
-    return bind(M.broadcast_p, x, shape=shape)  # type: ignore[no-any-return]
+    return bind(M.broadcast_p, x, shape=shape)
 
 
 def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
@@ -128,7 +128,7 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
 
 
 def pad_p(x: Tensor, value: Tensor, pads: tuple[tuple[int, int, int], ...]) -> Tensor:
-    return bind(M.pad_p, x, value, pads=pads)  # type: ignore[no-any-return]
+    return bind(M.pad_p, x, value, pads=pads)
 
 
 def pad(x: Any, widths: Any, value: Any = 0) -> Tensor:
@@ -145,9 +145,7 @@ def pad(x: Any, widths: Any, value: Any = 0) -> Tensor:
 
 
 def slice_p(x: Tensor, start: Any, stop: Any, step: Any) -> Tensor:
-    return bind(  # type: ignore[no-any-return]
-        M.slice_p, x, start=tuple(start), stop=tuple(stop), step=tuple(step)
-    )
+    return bind(M.slice_p, x, start=tuple(start), stop=tuple(stop), step=tuple(step))
 
 
 def narrow(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
@@ -161,7 +159,7 @@ def narrow(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
 
 
 def flip_p(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return bind(M.flip_p, x, axes=axes)  # type: ignore[no-any-return]
+    return bind(M.flip_p, x, axes=axes)
 
 
 def flip(x: Any, axis: Any = None) -> Tensor:
@@ -181,7 +179,7 @@ def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
     ts = ops.lift(*[_in(x) for x in xs])
     ndim = ts[0].ndim
     axis = _axis("concat", axis, ndim)
-    return ts[0] if len(ts) == 1 else bind(M.concat_p, *ts, axis=axis)  # type: ignore
+    return ts[0] if len(ts) == 1 else bind(M.concat_p, *ts, axis=axis)
 
 
 def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
@@ -275,7 +273,7 @@ def copy_to(x: Any, device: Any) -> Tensor:
     x, device = _in(x), Device(device)
     if x.device is device:
         return x
-    return bind(M.copy_to_p, x, target=device)  # type: ignore[no-any-return]
+    return bind(M.copy_to_p, x, target=device)
 
 
 def detach(x: Any) -> Tensor:
@@ -283,12 +281,12 @@ def detach(x: Any) -> Tensor:
     x = _in(x)
     if STATE.get().trace is None:
         return Tensor(x.buffer, x.aval, x.device)
-    return bind(M.stop_gradient_p, x)  # type: ignore[no-any-return]
+    return bind(M.stop_gradient_p, x)
 
 
 def barrier(*xs: Tensor) -> tuple[Tensor, ...]:
     """Tie tensors together: none is available before all are."""
-    return bind(barrier_p, *xs)  # type: ignore[no-any-return]
+    return bind(barrier_p, *xs)
 
 
 def atleast_1d(x: Any) -> Tensor:

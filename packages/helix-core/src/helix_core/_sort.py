@@ -29,7 +29,7 @@ def _place(x: Tensor, axis: int) -> Tensor:
 
 
 def _sorted(*xs: Tensor, axis: int, descending: bool) -> tuple[Tensor, ...]:
-    return bind(  # type: ignore[no-any-return]
+    return bind(
         sort_p, *xs, axis=axis, num_keys=1, descending=bool(descending), stable=True
     )
 

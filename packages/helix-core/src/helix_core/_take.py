@@ -56,7 +56,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
         x, axis = reshape_p(x, (x.aval.size,)), 0
     axis = _axis("take", x, axis)
     idx = _positions("take", indices, x.shape[axis], x.device)
-    return bind(gather_p, x, idx, axis=axis)  # type: ignore[no-any-return]
+    return bind(gather_p, x, idx, axis=axis)
 
 
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Tensor:

@@ -89,8 +89,16 @@ class Trace:
 class Closed:
     """What `close` returns: a graph, what it captured, and which cells it touched."""
 
-    __slots__ = ("captures", "cells_in", "cells_out", "graph", "live", "n_out")
-    __slots__ += ("touched", "tree")
+    __slots__ = (
+        "captures",
+        "cells_in",
+        "cells_out",
+        "graph",
+        "live",
+        "n_out",
+        "touched",
+        "tree",
+    )
 
     def __init__(
         self,

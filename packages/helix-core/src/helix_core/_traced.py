@@ -60,7 +60,7 @@ class Traced:
         leaves, entry = self._entry(args, kw)
         closed = entry.closed
         bufs = [t.buffer for t in leaves]
-        bufs += [c._value.buffer for c in closed.cells_in]  # type: ignore[union-attr]
+        bufs += [c._value.buffer for c in closed.cells_in]
         bufs += [t.buffer for t in closed.captures]
         outs = entry.plan(*bufs)
         avals = closed.graph.avals

@@ -111,17 +111,17 @@ gelu_tanh_c = _smooth("gelu_tanh", _gelu_tanh, _gelu_tanh_slope)
 
 def sigmoid(x: Any) -> Tensor:
     """1 / (1 + exp(-x)), exact on both sides."""
-    return sigmoid_c(_float(x))  # type: ignore[no-any-return]
+    return sigmoid_c(_float(x))
 
 
 def silu(x: Any) -> Tensor:
     """x sigmoid(x), also called swish (arXiv:1702.03118)."""
-    return silu_c(_float(x))  # type: ignore[no-any-return]
+    return silu_c(_float(x))
 
 
 def log_sigmoid(x: Any) -> Tensor:
     """log(sigmoid(x)), exact where the sigmoid underflows."""
-    return -softplus_c(-_float(x))  # type: ignore[no-any-return]
+    return -softplus_c(-_float(x))
 
 
 def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -131,7 +131,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """
     x = _float(x)
     if beta == 1.0 and threshold == 20.0:
-        return softplus_c(x)  # type: ignore[no-any-return]
+        return softplus_c(x)
     z = x * beta
     return ops.where(ops.gt(z, threshold), x, softplus_c(z) / beta)
 
@@ -145,7 +145,7 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
         raise ValueError(
             f"[gelu] expected approximate 'none' or 'tanh'; got {approximate!r}"
         )
-    return (gelu_c if approximate == "none" else gelu_tanh_c)(_float(x))  # type: ignore
+    return (gelu_c if approximate == "none" else gelu_tanh_c)(_float(x))
 
 
 def relu(x: Any) -> Tensor:

@@ -140,7 +140,7 @@ def linear_cross_entropy(
     if labels.dtype.name not in ("int32", "int64"):
         labels = ops.cast(labels, "int32")
     op = linear_cross_entropy_rows_c if reduction == "none" else linear_cross_entropy_c
-    return op(  # type: ignore[no-any-return]
+    return op(
         floats[0],
         floats[1],
         labels,

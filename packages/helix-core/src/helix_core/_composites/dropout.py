@@ -56,4 +56,4 @@ def dropout(x: Any, p: float, training: bool = True, generator: Any = None) -> T
     from .._random import default_generator
 
     key = (generator or default_generator()).next_key(x.device)
-    return dropout_c(x, key, p=float(p))  # type: ignore[no-any-return]
+    return dropout_c(x, key, p=float(p))

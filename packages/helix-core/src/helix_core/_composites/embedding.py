@@ -14,7 +14,7 @@ from .._tensor import Tensor
 
 
 def _embedding(ids: Tensor, weight: Tensor, rows: int) -> Tensor:
-    return bind(gather_p, weight, ids, axis=0)  # type: ignore[no-any-return]
+    return bind(gather_p, weight, ids, axis=0)
 
 
 def _bwd(inputs: Any, outputs: Any, residuals: Any, cts: Any, rows: int) -> Any:
@@ -51,4 +51,4 @@ def embedding(ids: Any, weight: Any) -> Tensor:
         raise ShapeError(f"[embedding] expected weight (rows, d); got {weight.shape}")
     if ids.dtype.itemsize < 4 or ids.dtype.category == "uint":
         ids = ops.cast(ids, "int32" if ids.dtype.itemsize < 4 else "int64")
-    return embedding_c(ids, weight, rows=weight.shape[0])  # type: ignore[no-any-return]
+    return embedding_c(ids, weight, rows=weight.shape[0])

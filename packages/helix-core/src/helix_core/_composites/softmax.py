@@ -57,7 +57,7 @@ def _along(op: Any, x: Any, axis: int) -> Tensor:
     if x.ndim == 0:
         return ops.reshape(op(ops.reshape(x, 1)), ())
     if axis in (-1, x.ndim - 1):
-        return op(x)  # type: ignore[no-any-return]
+        return op(x)
     return ops.swapaxes(op(ops.swapaxes(x, axis, -1)), axis, -1)
 
 

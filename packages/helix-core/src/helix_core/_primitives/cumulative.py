@@ -56,7 +56,7 @@ def _vjp(
     reverse: bool,
 ) -> Any:
     x, y, ct = inputs[0], outputs[0], cts[0]
-    at = {"axis": axis, "reverse": reverse}
+    at: dict[str, Any] = {"axis": axis, "reverse": reverse}
     later = {"axis": axis, "reverse": not reverse}
     if kind == "sum":
         return (bind(cumulative_p, ct, kind="sum", **later),)

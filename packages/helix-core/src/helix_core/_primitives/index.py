@@ -149,8 +149,9 @@ def _mul_rule(x: Any, idx: Any, u: Any, ct: Any, axis: int) -> Any:
         axis=axis,
         mode="add",
     )
-    at_u = [_read(t, idx, axis) for t in (ct, rest, zeros)]
-    return _others(ct, rest, zeros, x1, x0), _others(*at_u, u1, u0)
+    gx = _others(ct, rest, zeros, x1, x0)
+    ct, rest, zeros = (_read(t, idx, axis) for t in (ct, rest, zeros))
+    return gx, _others(ct, rest, zeros, u1, u0)
 
 
 def _others(ct: Any, rest: Any, zeros: Any, factor: Any, is_zero: Any) -> Any:

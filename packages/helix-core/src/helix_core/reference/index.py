@@ -52,4 +52,7 @@ def _scatter(
     return res.astype(dtype, copy=False)
 
 
-LOWERINGS: dict[str, Callable[..., Any]] = {"gather": _gather, "scatter": quiet(_scatter)}
+LOWERINGS: dict[str, Callable[..., Any]] = {
+    "gather": _gather,
+    "scatter": quiet(_scatter),
+}

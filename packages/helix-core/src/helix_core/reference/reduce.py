@@ -33,7 +33,7 @@ def _accumulated(f: Any) -> Callable[..., Any]:
         except RuntimeError:  # another thread is inside
             r = loudless(reduce, a, axes, wide)
         r = r if r.__class__ is np.ndarray else np.asarray(r)
-        return r if wide is a.dtype else narrowed(r, a.dtype)  # type: ignore
+        return r if wide is a.dtype else narrowed(r, a.dtype)
 
     return lowering
 
@@ -75,7 +75,7 @@ def dot(
 ) -> np.ndarray:
     """Through BLAS."""
     x, y, shape, dtype = dot_operands(a, b, dims, compute)
-    return np.matmul(x, y).reshape(shape).astype(dtype, copy=False)  # type: ignore
+    return np.matmul(x, y).reshape(shape).astype(dtype, copy=False)
 
 
 def dot_operands(a: Any, b: Any, dims: Any, compute: str) -> tuple[Any, Any, Any, Any]:

@@ -95,12 +95,12 @@ def pins(session: nox.Session) -> None:
 
 @nox.session
 def test(session: nox.Session) -> None:
-    """Each package's tests, then those across packages (-- ARGS: of pytest)."""
+    """Each package, docstrings, then across packages (-- ARGS: of pytest)."""
     if session.posargs:
         run(session, "dev", "pytest", *session.posargs)
         return
     suites = [[f"packages/{p.name}/tests"] for p in PACKAGES]
-    suites.append(["tests", "--ignore=tests/parity"])
+    suites += [["--doctest-modules", *SOURCES], ["tests", "--ignore=tests/parity"]]
     run_all(session, "dev", [["pytest", *NOT_SLOW, *suite] for suite in suites])
 
 

@@ -121,7 +121,7 @@ def _ratio(case: Case, ours: float | None, peer: float | None) -> float | None:
 
 
 def first_call_row(
-    suite: str, case: Case, variant: str, ours: float, peer: float | None
+    suite: str, case: Case, variant: str, ours: float, peer: float
 ) -> Row:
     """Seconds of the first call, with what each side compiles in it. No target."""
     return {
@@ -134,7 +134,7 @@ def first_call_row(
         "ours": ours,
         "peer": peer,
         "peer_name": case.peer_name,
-        "ratio": None if peer is None else peer / ours,
+        "ratio": peer / ours,
         "spread": None,
         "rounds": 1,
         "target": None,
@@ -204,10 +204,10 @@ def _time(
                 b.append(case.value(median(seconds)))
         if note := us.note():
             say(f"  {note}")
-        peer_first = their_first if case.peer_name is not None else None
-        row = make_row(suite, case, variant, a, b or None, found)
-        first = first_call_row(suite, case, variant, our_first, peer_first)
-        return Measured([row, first], True)
+        rows = [make_row(suite, case, variant, a, b or None, found)]
+        if b and their_first is not None:
+            rows.append(first_call_row(suite, case, variant, our_first, their_first))
+        return Measured(rows, True)
 
 
 def _memory(

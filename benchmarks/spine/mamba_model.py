@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from .sides import normal
 VOCAB, D_MODEL, LAYERS, D_STATE, D_CONV, EXPAND = 256, 256, 4, 16, 4, 2
 D_INNER, RANK = EXPAND * D_MODEL, D_MODEL // 16
 BATCH, LENGTH = 4, 512
+EMBEDDING = "backbone.embeddings.weight"
 LR, DECAY = 1e-3, 1e-2
 
 CONFIG = {
@@ -49,9 +52,7 @@ def weights(lively: bool = False) -> dict[str, np.ndarray]:
     def uniform(bound: float, *shape: int) -> np.ndarray:
         return rng.uniform(-bound, bound, shape)
 
-    out: dict[str, Any] = {
-        "backbone.embeddings.weight": 0.02 * normal(rng, VOCAB, D_MODEL)
-    }
+    out: dict[str, Any] = {EMBEDDING: 0.02 * normal(rng, VOCAB, D_MODEL)}
     for i in range(LAYERS):
         at = f"backbone.layers.{i}"
         dt = np.exp(rng.uniform(np.log(1e-3), np.log(1e-1), D_INNER))
@@ -77,14 +78,6 @@ def weights(lively: bool = False) -> dict[str, np.ndarray]:
     return {k: np.ascontiguousarray(v, np.float32) for k, v in out.items()}
 
 
-def save(folder: Path, lively: bool = False) -> None:
-    """Write the model as transformers would."""
-    from safetensors.numpy import save_file
-
-    (folder / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
-    save_file(weights(lively), folder / "model.safetensors", metadata={"format": "pt"})
-
-
 def batch() -> tuple[np.ndarray, np.ndarray]:
     """Bytes and what follows each, (batch, time)."""
     rng = np.random.default_rng(1)
@@ -98,23 +91,31 @@ def prompt(length: int) -> np.ndarray:
 
 # ------------------------------------------------------------------------- the models
 def helix_model(lively: bool = False) -> Any:
-    from tempfile import TemporaryDirectory
-
+    """Ours, read from a folder as transformers writes them."""
+    from helix_core.files import save_tensors
     from helix_layers import MambaLM
 
-    with TemporaryDirectory() as folder:
-        save(Path(folder), lively)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+        save_tensors(folder / "model.safetensors", weights(lively))
         return MambaLM.from_transformers(folder)
 
 
 def transformers_model(lively: bool = False) -> Any:
-    from tempfile import TemporaryDirectory
+    """transformers' model on its eager path, which runs where no kernels are installed."""
+    import torch
+    from transformers import MambaConfig, MambaForCausalLM
 
-    from transformers import MambaForCausalLM
-
-    with TemporaryDirectory() as folder:
-        save(Path(folder), lively)
-        return MambaForCausalLM.from_pretrained(folder)
+    found = [k for k in ("mamba_ssm", "causal_conv1d") if find_spec(k)]
+    if found:
+        raise RuntimeError(
+            f"[bench] expected transformers without kernels; found {', '.join(found)}"
+        )
+    model = MambaForCausalLM(MambaConfig(**CONFIG))
+    values = {k: torch.tensor(v) for k, v in weights(lively).items()}
+    model.load_state_dict({**values, "lm_head.weight": values[EMBEDDING]})
+    return model
 
 
 def mambapy_model() -> Any:

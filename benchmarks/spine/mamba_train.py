@@ -64,10 +64,9 @@ def peer(variant: str) -> Work:
 
 
 def transformers_peer(variant: str) -> Work:
-    """transformers' eager path; what would take another one is checked here."""
+    """transformers' eager path."""
     pytorch()
     model = mm.transformers_model()
-    assert not model.config.use_mambapy
     return _torch_work(model, lambda x: model(x, use_cache=False).logits, lambda k: k)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from . import _ops as ops
+from ._composite import composite
 from ._composites.softmax import log_softmax
 from ._dtypes import float32
 from ._errors import DTypeError, HelixError, ShapeError
-from ._indexing import take
+from ._indexing import take, take_along_axis
 from ._shape import _in
 from ._tensor import Tensor
 from .activations import softplus
@@ -121,72 +124,154 @@ def cross_entropy(
     Returns
     -------
     Tensor (), or (n, ...) with "none"
+        The mean over no targets is NaN, as torch's.
+
+    Raises
+    ------
+    HelixError
+        For a target that is no class. Where its value is not at hand (in a trace, on
+        another device than the host) the loss is NaN instead.
+
+    Examples
+    --------
+    >>> import helix_core as hx
+    >>> round(cross_entropy(hx.tensor([[0.0, 0.0]]), hx.tensor([1])).item(), 4)
+    0.6931
     """
     z, t = _in(logits), _in(target)
     if not z.dtype.inexact:
         raise DTypeError(f"[cross_entropy] expected float logits; got {z.aval!r}")
     if z.ndim == 0:
         raise ShapeError("[cross_entropy] expected logits with a class axis; got ()")
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise HelixError(
+            f"[cross_entropy] expected label_smoothing in [0, 1]; got {label_smoothing}"
+        )
     single = z.ndim == 1
     if single:
-        z = ops.reshape(z, 1, -1)
-        t = ops.expand_dims(t, 0)
+        z, t = ops.reshape(z, 1, -1), ops.expand_dims(t, 0)
     z = ops.moveaxis(z, 1, -1)  # (n, ..., classes)
-    classes = z.shape[-1]
-    logp = log_softmax(z)
     w = None if weight is None else ops.cast(_in(weight), z.dtype)
-    if w is not None and w.shape != (classes,):
-        raise ShapeError(f"[cross_entropy] expected weight ({classes},); got {w.shape}")
-    if t.dtype.inexact:
-        q = ops.moveaxis(t, 1, -1)
-        if q.shape != z.shape:
-            raise ShapeError(
-                f"[cross_entropy] expected probabilities shaped like the logits; got "
-                f"{t.shape} for {_in(logits).shape}"
-            )
-        if label_smoothing:
-            q = q * (1.0 - label_smoothing) + label_smoothing / classes
-        each = -ops.sum(q * logp * w if w is not None else q * logp, -1)
-        if reduction == "mean":  # torch divides by the rows here, weights or not
-            return ops.sum(each) / float(max(1, each.size))
-        out = _reduce("cross_entropy", each, reduction)
-        return ops.reshape(out, ()) if single and reduction == "none" else out
-    if t.shape != z.shape[:-1]:
+    if w is not None and w.shape != z.shape[-1:]:
         raise ShapeError(
-            f"[cross_entropy] expected target {z.shape[:-1]}; got {t.shape} for logits "
-            f"{_in(logits).shape}"
+            f"[cross_entropy] expected weight {z.shape[-1:]}; got {w.shape}"
         )
-    keep = ops.ne(t, ignore_index)
-    safe = ops.where(keep, t, ops.zeros_like(t))
-    hot = ops.eq(
-        ops.expand_dims(safe, -1), ops.arange(classes, dtype=t.dtype, device=z.device)
-    )
-    zero = ops.zeros((), z.dtype, z.device)
-    scale = ops.cast(keep, z.dtype)
-    if w is not None:
-        scale = scale * take(w, safe, axis=0)
-    picked = ops.sum(ops.where(hot, logp, zero), -1)
-    each = ops.where(keep, -picked, zero) * (scale if w is not None else 1.0)
-    if label_smoothing:
-        flat = -ops.sum(logp * w if w is not None else logp, -1)
-        flat = ops.where(keep, flat, zero)
-        each = each * (1.0 - label_smoothing) + flat * (label_smoothing / classes)
+    rows = _soft_rows if t.dtype.inexact else _hard_rows
+    each, count = rows(z, t, w, ignore_index, label_smoothing)
     if reduction == "mean":
-        return ops.sum(each) / ops.sum(scale)
+        return ops.sum(each) / count
     out = _reduce("cross_entropy", each, reduction)
     return ops.reshape(out, ()) if single and reduction == "none" else out
 
 
+def _soft_rows(
+    z: Tensor, t: Tensor, w: Tensor | None, ignore_index: int, smoothing: float
+) -> tuple[Tensor, Any]:
+    """Losses of rows with probabilities as targets, and what their mean divides by."""
+    q = ops.moveaxis(t, 1, -1) if t.ndim == z.ndim else t
+    if q.shape != z.shape:
+        raise ShapeError(
+            "[cross_entropy] expected probabilities shaped like the logits; got "
+            f"{t.shape} for logits {z.shape} (classes last)"
+        )
+    if smoothing:
+        q = q * (1.0 - smoothing) + smoothing / z.shape[-1]
+    weighted = q if w is None else q * w
+    each = -ops.sum(weighted * log_softmax(z), -1)
+    return each, float(each.size) if each.size else math.nan  # weights or not
+
+
+def _hard_rows(
+    z: Tensor, t: Tensor, w: Tensor | None, ignore_index: int, smoothing: float
+) -> tuple[Tensor, Any]:
+    """Losses of rows with classes as targets, and what their mean divides by."""
+    if t.dtype.category not in ("int", "uint"):
+        raise DTypeError(f"[cross_entropy] expected integer targets; got {t.aval!r}")
+    if t.shape != z.shape[:-1]:
+        raise ShapeError(
+            f"[cross_entropy] expected target {z.shape[:-1]}; got {t.shape} for logits "
+            f"{z.shape} (classes last)"
+        )
+    if t.dtype.name != "int64":
+        t = ops.cast(t, "int64" if t.dtype.name.startswith("uint") else "int32")
+    classes = z.shape[-1]
+    keep = ops.ne(t, ignore_index)
+    safe = ops.where(keep, t, ops.zeros_like(t))
+    zero = ops.zeros((), z.dtype, z.device)
+    logp = log_softmax(z)
+    picked = take_along_axis(logp, ops.expand_dims(safe, -1), -1)
+    each = -ops.reshape(picked, t.shape)
+    if not _checked(t, classes, ignore_index):
+        inside = ops.logical_and(ops.ge(safe, 0), ops.lt(safe, classes))
+        each = ops.where(inside, each, math.nan)
+    scale = ops.cast(keep, z.dtype)
+    if w is not None:
+        own = take(w, safe, axis=0)
+        each, scale = each * own, scale * own
+    if smoothing:
+        even = -ops.sum(logp if w is None else logp * w, -1)
+        each = each * (1.0 - smoothing) + even * (smoothing / classes)
+    return ops.where(keep, each, zero), ops.sum(scale)
+
+
+def _checked(t: Tensor, classes: int, ignore_index: int) -> bool:
+    """Check targets whose values are at hand; False where they are not."""
+    if type(t.buffer) is not np.ndarray:
+        return False
+    a = t.buffer
+    bad = a[((a < 0) | (a >= classes)) & (a != ignore_index)]
+    if bad.size:
+        raise HelixError(
+            f"[cross_entropy] expected targets in [0, {classes}) or "
+            f"ignore_index={ignore_index}; got {int(bad[0])}"
+        )
+    return True
+
+
+def _log(x: Tensor) -> Tensor:
+    """The logarithm, cut at -100 as torch's bce does."""
+    inside = ops.gt(x, math.exp(-100.0))
+    return ops.where(inside, ops.log(ops.where(inside, x, 1.0)), -100.0)
+
+
+def _bce(p: Tensor, t: Tensor) -> Tensor:
+    return (t - 1.0) * _log(1.0 - p) - t * _log(p)
+
+
+def _bce_slopes(
+    inputs: Any, outputs: Any, residuals: Any, cts: Any
+) -> tuple[Tensor, Tensor]:
+    p, t = inputs
+    spread = ops.maximum(p * (1.0 - p), 1e-12)  # torch's
+    return cts[0] * (p - t) / spread, cts[0] * (_log(1.0 - p) - _log(p))
+
+
+_bce_c = composite(
+    "bce", fwd=lambda p, t: (_bce(p, t),), bwd=_bce_slopes, reads_outputs=False
+)(_bce)
+
+
 def bce(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
-    """Binary cross-entropy of probabilities; logarithms are cut at -100, as torch's."""
+    """Binary cross-entropy of probabilities.
+
+    Logarithms are cut at -100 and slopes at 1e12, as torch's.
+
+    Parameters
+    ----------
+    input, target : Tensor of one shape
+        Probabilities in [0, 1]. `bce_with_logits` is exact where they are nearly 0 or 1.
+    weight : Tensor or float, optional
+        Multiplies each element's loss.
+    reduction : {"mean", "sum", "none"}
+    """
     p, t = _pair("bce", input, target)
-
-    def log(x: Tensor) -> Tensor:
-        safe = ops.where(ops.gt(x, math.exp(-100.0)), x, 1.0)
-        return ops.where(ops.gt(x, math.exp(-100.0)), ops.log(safe), -100.0)
-
-    each = -(t * log(p) + (1.0 - t) * log(1.0 - p))
-    return _reduce("bce", each if weight is None else each * weight, reduction)
+    if type(p.buffer) is np.ndarray and ((p.buffer < 0) | (p.buffer > 1)).any():
+        raise HelixError(
+            "[bce] expected probabilities in [0, 1]; got input between "
+            f"{p.buffer.min()} and {p.buffer.max()}. Hint: bce_with_logits takes logits"
+        )
+    each = _bce_c(p, t)
+    return _reduce("bce", each if weight is None else each * _in(weight), reduction)
 
 
 def bce_with_logits(
@@ -198,15 +283,26 @@ def bce_with_logits(
 ) -> Tensor:
     """Binary cross-entropy of sigmoid(input), without overflow.
 
-    ``pos_weight`` multiplies the loss of positive targets.
+    Parameters
+    ----------
+    input, target : Tensor of one shape
+        Logits, and probabilities in [0, 1].
+    weight : Tensor or float, optional
+        Multiplies each element's loss.
+    pos_weight : Tensor or float, optional
+        Multiplies the loss of positive targets; broadcasts, so (classes,) is one each.
+    reduction : {"mean", "sum", "none"}
     """
     z, t = _pair("bce_with_logits", input, target)
+    # softplus of what is negative keeps the digits of small losses
+    small = softplus(-ops.abs(z))
     if pos_weight is None:
-        each = softplus(z) - t * z
+        each = ops.maximum(z, 0.0) - t * z + small
     else:
-        each = (1.0 - t) * z + (1.0 + (pos_weight - 1.0) * t) * softplus(-z)
+        positive = (_in(pos_weight) - 1.0) * t + 1.0
+        each = (1.0 - t) * z + positive * (small + ops.maximum(-z, 0.0))
     return _reduce(
-        "bce_with_logits", each if weight is None else each * weight, reduction
+        "bce_with_logits", each if weight is None else each * _in(weight), reduction
     )
 
 

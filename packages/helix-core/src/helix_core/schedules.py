@@ -35,6 +35,7 @@ def linear_warmup(steps: int, start: float = 0.0) -> Schedule:
     Step ``i`` has ``start + (1 - start) i / steps``, as torch's LinearLR.
     """
     _need(steps >= 0, "steps >= 0", steps)
+    _need(start >= 0, "start >= 0", start)
     return lambda step: (
         1.0 if step >= steps else start + (1.0 - start) * step / max(1, steps)
     )
@@ -46,6 +47,7 @@ def cosine(steps: int, warmup: int = 0, floor: float = 0.0) -> Schedule:
     The warm-up of n steps begins at 1 / n, so that no step is wasted.
     """
     _need(0 <= warmup <= steps, "0 <= warmup <= steps", (warmup, steps))
+    _need(floor >= 0, "floor >= 0", floor)
 
     def at(step: int) -> float:
         if step < warmup:
@@ -60,6 +62,7 @@ def wsd(steps: int, warmup: int, decay: int, floor: float = 0.0) -> Schedule:
     """Warm-up, stable, decay (arXiv:2404.06395): linear up, 1, linear down to ``floor``."""
     _need(warmup >= 0 and decay >= 0, "warmup, decay >= 0", (warmup, decay))
     _need(warmup + decay <= steps, "warmup + decay <= steps", (warmup, decay, steps))
+    _need(floor >= 0, "floor >= 0", floor)
 
     def at(step: int) -> float:
         if step < warmup:
@@ -75,11 +78,13 @@ def wsd(steps: int, warmup: int, decay: int, floor: float = 0.0) -> Schedule:
 def step_decay(every: int, gamma: float = 0.1) -> Schedule:
     """``gamma`` to the number of whole periods, as torch's StepLR."""
     _need(every >= 1, "every >= 1", every)
+    _need(gamma >= 0, "gamma >= 0", gamma)
     return lambda step: gamma ** (step // every)
 
 
 def exponential(gamma: float) -> Schedule:
     """``gamma`` to the step, as torch's ExponentialLR."""
+    _need(gamma >= 0, "gamma >= 0", gamma)
     return lambda step: gamma**step
 
 
@@ -95,6 +100,8 @@ def one_cycle(
     1 / (start_div final_div).
     """
     _need(steps >= 2, "steps >= 2", steps)
+    _need(0 <= peak_at <= 1, "peak_at in [0, 1]", peak_at)
+    _need(start_div > 0 and final_div > 0, "divisors > 0", (start_div, final_div))
     up = peak_at * steps - 1
     low, last = 1.0 / start_div, 1.0 / (start_div * final_div)
 
@@ -103,9 +110,9 @@ def one_cycle(
 
     def at(step: int) -> float:
         step = min(step, steps - 1)
-        if step <= up:
-            return between(low, 1.0, step / up if up > 0 else 1.0)
-        return between(1.0, last, (step - up) / (steps - 1 - up))
+        if step < up:
+            return between(low, 1.0, step / up)
+        return between(1.0, last, (step - up) / (steps - 1 - up or 1.0))
 
     return at
 
@@ -131,7 +138,7 @@ class ReduceOnPlateau:
     ----------
     factor : float in (0, 1)
     patience : int
-        Evaluations without improvement that are allowed.
+        Evaluations without improvement that are allowed. A NaN is none.
     threshold : float
         An improvement is larger than this share of the best value.
     cooldown : int
@@ -139,6 +146,12 @@ class ReduceOnPlateau:
     floor : float
         Smallest factor.
     mode : {"min", "max"}
+
+    Examples
+    --------
+    >>> schedule = ReduceOnPlateau(factor=0.5, patience=1)
+    >>> [schedule.observe(metric) for metric in (1.0, 1.0, 1.0, 0.5)]
+    [1.0, 1.0, 0.5, 0.5]
     """
 
     def __init__(
@@ -152,10 +165,16 @@ class ReduceOnPlateau:
     ) -> None:
         _need(0 < factor < 1, "0 < factor < 1", factor)
         _need(mode in ("min", "max"), "mode 'min' or 'max'", mode)
+        _need(
+            patience >= 0 and cooldown >= 0,
+            "patience, cooldown >= 0",
+            (patience, cooldown),
+        )
+        _need(0 <= floor <= 1, "floor in [0, 1]", floor)
         self.factor, self.patience, self.threshold = factor, patience, threshold
         self.cooldown, self.floor, self.mode = cooldown, floor, mode
         self.value = 1.0
-        self.best = math.inf if mode == "min" else -math.inf
+        self.best: float | None = None
         self.bad = 0
         self.waiting = 0
 
@@ -164,11 +183,7 @@ class ReduceOnPlateau:
 
     def observe(self, metric: float) -> float:
         """Take one evaluation into account; returns the new factor."""
-        if self.mode == "min":
-            better = metric < self.best * (1.0 - self.threshold)
-        else:
-            better = metric > self.best * (1.0 + self.threshold)
-        if better or math.isinf(self.best):
+        if self._better(metric):
             self.best, self.bad = metric, 0
         else:
             self.bad += 1
@@ -180,9 +195,23 @@ class ReduceOnPlateau:
             self.waiting, self.bad = self.cooldown, 0
         return self.value
 
+    def _better(self, metric: float) -> bool:
+        if self.mode == "min":
+            best = math.inf if self.best is None else self.best
+            return metric < best * (1.0 - self.threshold)
+        best = -math.inf if self.best is None else self.best
+        return metric > best * (1.0 + self.threshold)
+
     def state_dict(self) -> dict[str, Any]:
-        return {k: getattr(self, k) for k in ("value", "best", "bad", "waiting")}
+        """Plain values: what a resumed run needs."""
+        return {k: getattr(self, k) for k in _PLATEAU}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for k in ("value", "best", "bad", "waiting"):
+        """Take a state over; nothing changes if something is missing."""
+        missing = [k for k in _PLATEAU if k not in state]
+        _need(not missing, f"a state of {', '.join(_PLATEAU)}", sorted(state))
+        for k in _PLATEAU:
             setattr(self, k, state[k])
+
+
+_PLATEAU = ("value", "best", "bad", "waiting")

@@ -6,43 +6,17 @@ Every optional primitive decomposes, or is named here with the reason.
 import helix_core as hx
 import numpy as np
 import pytest
-from helix_core._device import _Lowerings
+from minimal import MINIMAL, NO_DECOMPOSITION
 
 FLOATS = np.array([-2.5, -1.0, -0.0, 0.0, 0.3, 0.5, 1.5, 2.5, 40.0, -40.0], np.float32)
 PAIRS = np.array([1.5, -3.0, 2.0, 0.5, -0.25, 7.0, 1.0, -1.0, 3.0, 0.1], np.float32)
 INTS = np.array([-7, -1, 0, 1, 5, 100, -128, 127, 3, 2], np.int32)
 DIVISORS = np.array([2, 3, 5, -1, -3, 7, 10, 13, 1, 2], np.int32)
 
-# complex numbers are a capability: a backend that has the dtypes has these
-NO_DECOMPOSITION = {"complex", "real", "imag"}
-
-
-class Minimal:
-    """The NumPy backend, less everything that is not required."""
-
-    name = "minimal"
-    kernels = ()
-
-    def __init__(self):
-        from helix_core.reference.backend import NumpyBackend
-
-        self.inner = NumpyBackend()
-        self.lowerings = {
-            k: v
-            for k, v in self.inner.lowerings.items()
-            if hx.PRIMITIVES[k].required or k in NO_DECOMPOSITION
-        }
-
-    def __getattr__(self, name):
-        return getattr(self.inner, name)
-
 
 @pytest.fixture(scope="module")
 def minimal():
-    dev = hx.Device("minimal:0")
-    dev._backend, dev._kernels = Minimal(), {}
-    dev.table = _Lowerings(dev)
-    return dev
+    return MINIMAL()
 
 
 def test_the_budget_of_primitives():

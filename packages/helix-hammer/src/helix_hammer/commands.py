@@ -124,7 +124,9 @@ def _train(given: dict[str, Any], runs_dir: Path, as_json: bool) -> dict[str, An
         with run.lock():
             if "resume" not in given:
                 _expect_new(path)
-            config = _stored(run, config, corpus, say)
+                configs.write(path, config)
+            if not config.planned:
+                config = _planned(run, config, corpus, say)
             trainer = language.make_trainer(config, corpus, run, progress=not as_json)
             parameters = sum(p.aval.size for p in trainer.model.parameters())
             say(
@@ -206,19 +208,16 @@ def _expect_new(path: Path) -> None:
         )
 
 
-def _stored(
+def _planned(
     run: RunDir, config: configs.TrainConfig, corpus: corpora.Corpus, say: Say
 ) -> configs.TrainConfig:
-    """The configuration, complete and on the disk before the first step."""
-    if config.planned:
-        return config
+    """The configuration with nothing left to choose, on the disk before the first step."""
     if run.store.steps():
         raise configs.ConfigError(
             f"[resume] expected the steps, eval_every and save_every that the run began "
             f"with; {str(run.path / 'config.json')!r} was changed. Hint: each checkpoint "
             "holds a copy, in state.json"
         )
-    configs.write(run.path, config)
     config = language.plan(config, corpus, say)
     configs.write(run.path, config)
     return config

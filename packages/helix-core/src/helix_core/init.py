@@ -14,9 +14,9 @@ import numpy as np
 
 from . import _ops as ops
 from ._create import tensor
-from ._dtypes import as_dtype
+from ._dtypes import as_dtype, float64
 from ._errors import HelixError, ShapeError
-from ._random import random_normal, random_uniform
+from ._random import _AS241, _FAR, random_normal, random_uniform
 from ._tensor import Tensor
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 Shape = Sequence[int]
+_CHUNK = 1 << 18
 
 
 class InitError(HelixError, ValueError):
@@ -82,6 +83,8 @@ def gain(nonlinearity: str, slope: float = 0.01) -> float:
 
 def uniform(shape: Shape, low: float = 0.0, high: float = 1.0, **where: Any) -> Tensor:
     """Uniform in [low, high). ``where``: ``dtype``, ``device``, ``generator``."""
+    if not low <= high:
+        raise InitError(f"[uniform] expected low <= high; got {low} and {high}")
     return random_uniform(tuple(shape), low, high, **_given(where))
 
 
@@ -107,23 +110,32 @@ def truncated_normal(
     _positive("std", std)
     if not low < high:
         raise InitError(f"[truncated_normal] expected low < high; got {low} and {high}")
-    a, b = (low - mean) / std, (high - mean) / std
+    if std == 0 and not low <= mean <= high:
+        raise InitError(
+            f"[truncated_normal] expected mean in [low, high] with std 0; got {mean}"
+        )
     dtype, device, rest = _split(where)
     u = random_uniform(tuple(shape), 0.0, 1.0, dtype="float64", device="numpy", **rest)
-    x = _between(np.asarray(u), a, b)
-    out = np.clip(mean + std * x, low, high)
-    return tensor(out, dtype=dtype, device=device)
+    flat = np.array(u).reshape(-1)
+    if std == 0:
+        flat[:] = mean
+    else:
+        a, b = (low - mean) / std, (high - mean) / std
+        for i in range(0, flat.size, _CHUNK):
+            part = flat[i : i + _CHUNK]
+            part[:] = np.clip(mean + std * _between(part, a, b), low, high)
+    return tensor(flat.reshape(tuple(shape)), dtype=dtype, device=device)
 
 
 def xavier_uniform(shape: Shape, gain: float = 1.0, **where: Any) -> Tensor:
     """Uniform of variance ``2 gain^2 / (fan_in + fan_out)`` (Glorot and Bengio, 2010)."""
-    bound = gain * math.sqrt(6.0 / sum(fans(shape)))
+    bound = gain * math.sqrt(6.0 / max(1, sum(fans(shape))))
     return uniform(shape, -bound, bound, **where)
 
 
 def xavier_normal(shape: Shape, gain: float = 1.0, **where: Any) -> Tensor:
     """Normal of variance ``2 gain^2 / (fan_in + fan_out)``."""
-    return normal(shape, 0.0, gain * math.sqrt(2.0 / sum(fans(shape))), **where)
+    return normal(shape, 0.0, gain * math.sqrt(2.0 / max(1, sum(fans(shape)))), **where)
 
 
 def kaiming_uniform(
@@ -197,17 +209,21 @@ def _split(where: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
 
 def _between(u: np.ndarray, a: float, b: float) -> np.ndarray:
     """The quantile of the standard normal cut to [a, b], at shares u of its mass."""
-    from statistics import NormalDist
-
-    inverse = NormalDist().inv_cdf
-    flip = a > 0  # the tail below zero keeps its digits
-    if flip:
-        a, b = -b, -a
+    if a > 0:  # the tail below zero keeps its digits
+        return -_between(u, -b, -a)
     low = 0.5 * math.erfc(-a / math.sqrt(2.0))
     high = 0.5 * math.erfc(-b / math.sqrt(2.0))
-    p = low + u * (high - low)
-    tiny = np.nextafter(0.0, 1.0)
-    p = np.clip(p, tiny, np.nextafter(1.0, 0.0))
-    x = np.fromiter((inverse(v) for v in p.ravel().tolist()), np.float64, p.size)
-    x = np.clip(x.reshape(p.shape), a, b)
-    return -x if flip else x
+    return np.clip(_quantile(low + u * (high - low)), a, b)
+
+
+def _quantile(p: np.ndarray) -> np.ndarray:
+    """Inverse of the normal distribution function, to 1e-15 (algorithm AS 241)."""
+    top, bottom, tail, under = _AS241[float64]
+    q = p - 0.5
+    r = np.sqrt(-np.log(np.maximum(np.minimum(p, 1.0 - p), np.nextafter(0.0, 1.0))))
+    mid = 0.180625 - q * q
+    near = q * np.polyval(top, mid) / np.polyval(bottom, mid)
+    far = np.polyval(tail, r - 1.6) / np.polyval(under, r - 1.6)
+    beyond = np.polyval(_FAR[0], r - 5.0) / np.polyval(_FAR[1], r - 5.0)
+    end = np.copysign(np.where(r > 5.0, beyond, far), q)
+    return np.where(np.abs(q) <= 0.425, near, end)

@@ -51,11 +51,12 @@ class Sampler:
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The distribution that is drawn from, float64 (vocab_size,)."""
-        z = np.asarray(logits, np.float64)
+        z: np.ndarray = np.asarray(logits, np.float64)
         if not np.isfinite(z.max(initial=-np.inf)) or np.isnan(z).any():
             raise LayerError("[generate] expected finite logits; got NaN or infinity")
         if self.temperature == 0.0:
-            return (np.arange(len(z)) == int(z.argmax())).astype(np.float64)
+            p: np.ndarray = (np.arange(len(z)) == int(z.argmax())).astype(np.float64)
+            return p
         z = (z - z.max()) / self.temperature
         if self.top_k is not None and self.top_k < len(z):
             order = np.argsort(-z, kind="stable")

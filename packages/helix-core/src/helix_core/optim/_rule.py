@@ -10,7 +10,9 @@ from .._composite import Composite, composite
 from .._tensor import Tensor
 
 
-def update_rule(name: str, scalars: Callable[..., Sequence[Tensor]]) -> Any:
+def update_rule(
+    name: str, scalars: Callable[..., Sequence[Tensor]]
+) -> Callable[[Callable[..., Sequence[Tensor]]], Composite]:
     """Decorator: a composite that updates n parameters from the update of one.
 
     Parameters

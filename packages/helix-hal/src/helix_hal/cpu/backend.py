@@ -6,7 +6,7 @@ first use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class CpuBackend(NumpyBackend):
 
     name = "cpu"
     lowerings: Mapping[str, Callable[..., Any]] = LOWERINGS
-    kernels: Sequence[Any] = tuple(SPECS)
+    kernels: tuple[Any, ...] = tuple(SPECS)
 
     def devices(self) -> list[Any]:
         import psutil

@@ -168,8 +168,8 @@ def _lce_fwd(dev: Any, x: Any, w: Any, labels: Any, *bias: Any, **attrs: Any) ->
 @serves("linear_cross_entropy.bwd")
 def _lce_bwd(dev: Any, x: Any, w: Any, labels: Any, *rest: Any, **attrs: Any) -> Any:
     """The gradients were made in the forward pass: scale them, or hand them over."""
-    *rest, ct = rest
-    grads = rest[1:] if len(rest) == 4 else rest  # a bias comes before its gradients
+    *saved, ct = rest
+    grads = saved[1:] if len(saved) == 4 else saved  # a bias comes before its gradients
     if ct == 1:
         return tuple(grads)
     return tuple([np.multiply(g, ct, out=pool.empty(g.shape, g.dtype)) for g in grads])
@@ -261,8 +261,8 @@ def _conv_bwd(
 ) -> Any:
     from helix_hal.cpu.kernels.causal_conv1d import causal_conv1d_backward
 
-    *rest, dy, dlast = rest
-    b, s = _conv_inputs(rest, bias, state)
+    *given, dy, dlast = rest
+    b, s = _conv_inputs(given, bias, state)
     dx, dw, db, ds = causal_conv1d_backward(x, w, b, s, dy, dlast, silu=silu)
     return dx, dw, *((db,) if bias else ()), *((ds,) if state else ())
 
@@ -296,8 +296,8 @@ def _scan_bwd(
 ) -> Any:
     from helix_hal.cpu.kernels.selective_scan import selective_scan_backward
 
-    *rest, ends, dy, dlast = rest
-    o = _scan_inputs(rest, flags)
+    *given, ends, dy, dlast = rest
+    o = _scan_inputs(given, flags)
     del o["h0"]
     g = selective_scan_backward(
         u, dt, A, B, C, **o, ends=ends, dy=dy, dlast=dlast, soft=flags["softplus"]

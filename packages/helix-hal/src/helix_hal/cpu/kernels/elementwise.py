@@ -102,22 +102,22 @@ _C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7 = (
 
 
 @intrinsic
-def _as_float(typingctx, bits):  # type: ignore[no-untyped-def]
+def _as_float(typingctx, bits):
     from llvmlite import ir
     from numba import types
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.FloatType())
 
     return types.float32(types.int32), codegen
 
 
 @intrinsic
-def _as_int(typingctx, value):  # type: ignore[no-untyped-def]
+def _as_int(typingctx, value):
     from llvmlite import ir
     from numba import types
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.IntType(32))
 
     return types.int32(types.float32), codegen

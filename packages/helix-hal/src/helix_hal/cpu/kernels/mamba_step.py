@@ -44,7 +44,7 @@ _ZERO, _ONE = F32(0), F32(1)
 
 
 @device_function
-def _product(weights, at, n, x, start):  # type: ignore[no-untyped-def]
+def _product(weights, at, n, x, start):
     """Sixteen outputs: start + sum over n inputs of weight times x."""
     a, b, c, d = start, splat(_ZERO), splat(_ZERO), splat(_ZERO)
     i = 0
@@ -62,7 +62,7 @@ def _product(weights, at, n, x, start):  # type: ignore[no-untyped-def]
 
 
 @device_function
-def _norm(x, base, n, weights, at, eps, out):  # type: ignore[no-untyped-def]
+def _norm(x, base, n, weights, at, eps, out):
     """RMS norm of n values; ``out`` belongs to the thread."""
     total = splat(_ZERO)
     whole = n // W * W
@@ -81,7 +81,7 @@ def _norm(x, base, n, weights, at, eps, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _run(lo, hi, size, eps, p, x, conv, ssm, new_conv, new_ssm, logits):  # type: ignore[no-untyped-def]
+def _run(lo, hi, size, eps, p, x, conv, ssm, new_conv, new_ssm, logits):
     """Sequences lo to hi. ``size``: see `_Packed.size`; everything is flat."""
     batch, layers, dm, d, n = size[0], size[1], size[2], size[3], size[4]
     r, k, stride = size[5], size[6], size[7]

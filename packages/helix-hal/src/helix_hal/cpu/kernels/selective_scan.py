@@ -235,7 +235,7 @@ def _padded(a: Array | None, width: int, shape: tuple[int, ...]) -> Array:
 
 def _blocked(a: Array | None, lead: int, d: int, n: int, width: int) -> Array:
     """(lead, d, n) as (lead, blocks, n, lanes), flat."""
-    out = np.zeros((lead, width, n), F32)
+    out: Array = np.zeros((lead, width, n), F32)
     if a is not None:
         out[:, :d] = a
     out = out.reshape(lead, width // W, W, n).transpose(0, 1, 3, 2)
@@ -355,7 +355,9 @@ def selective_scan_backward(
     dh0 = pool.empty(b * width * n, F32)
     size = np.array([length, blocks, n, chunks, groups], np.int64)
     launch(
-        *(_backward(soft, z is not None), b * groups, size, *flat),
+        _backward(soft, z is not None),
+        b * groups,
+        *(size, *flat),
         *(_ends_flat(ends, b, d, n, width), _padded(dy, width, u.shape)),
         _blocked(dlast, b, d, n, width),
         *(du.reshape(-1), ddt.reshape(-1), dA, dB.reshape(-1), dC.reshape(-1)),

@@ -38,7 +38,7 @@ def _types() -> tuple[Any, Any, Any, Any]:
     from numba import types
     from numba.extending import models, register_model
 
-    class Vector(types.Type):  # type: ignore[misc]
+    class Vector(types.Type):
         def __init__(self) -> None:
             super().__init__(name=f"float32x{WIDTH}")
 
@@ -46,9 +46,9 @@ def _types() -> tuple[Any, Any, Any, Any]:
     vector = ir.VectorType(real, WIDTH)
 
     @register_model(Vector)
-    class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    class VectorModel(models.PrimitiveModel):
         def __init__(self, manager: Any, fe_type: Any) -> None:
-            super().__init__(manager, fe_type, vector)
+            super().__init__(manager, fe_type, vector)  # type: ignore[no-untyped-call]
 
     _types.made = (  # type: ignore[attr-defined]
         *(Vector(), vector),
@@ -144,13 +144,13 @@ positive = _operation(
 
 
 @intrinsic
-def load(typingctx, array, index):  # type: ignore[no-untyped-def]
+def load(typingctx, array, index):
     """Sixteen elements from ``array[index]`` on."""
     from numba import types
 
     v, vector, _, _ = _types()
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         p = _pointer(context, builder, signature.args[0], *args)
         out = builder.load(builder.bitcast(p, vector.as_pointer()))
         out.align = 4
@@ -160,13 +160,13 @@ def load(typingctx, array, index):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def store(typingctx, array, index, value):  # type: ignore[no-untyped-def]
+def store(typingctx, array, index, value):
     """Write sixteen elements from ``array[index]`` on."""
     from numba import types
 
     v, vector, _, _ = _types()
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         p = _pointer(context, builder, signature.args[0], *args[:2])
         out = builder.store(args[2], builder.bitcast(p, vector.as_pointer()))
         out.align = 4
@@ -176,13 +176,13 @@ def store(typingctx, array, index, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def spread(typingctx, array, index):  # type: ignore[no-untyped-def]
+def spread(typingctx, array, index):
     """``array[index]`` in all lanes."""
     from numba import types
 
     v, _, _, _ = _types()
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         p = _pointer(context, builder, signature.args[0], *args)
         return _splat(builder, builder.load(p))
 
@@ -190,13 +190,13 @@ def spread(typingctx, array, index):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def splat(typingctx, value):  # type: ignore[no-untyped-def]
+def splat(typingctx, value):
     """One float32 in all lanes."""
     from numba import types
 
     v, _, _, _ = _types()
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return _splat(builder, args[0])
 
     return v(types.float32), codegen

@@ -32,11 +32,11 @@ _BLOCK_BYTES = 1 << 16
 
 
 @intrinsic
-def _max(typingctx, a, b):  # type: ignore[no-untyped-def]
+def _max(typingctx, a, b):
     """The larger of two floats; either one if one is NaN."""
     from llvmlite import ir
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         real = args[0].type
         name = f"llvm.maxnum.{'f32' if isinstance(real, ir.FloatType) else 'f64'}"
         function_type = ir.FunctionType(real, (real, real))

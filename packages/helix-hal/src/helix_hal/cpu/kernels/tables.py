@@ -28,12 +28,12 @@ BLOCK = 1 << 13
 
 
 @intrinsic
-def array_at(typingctx, address, size, like):  # type: ignore[no-untyped-def]
+def array_at(typingctx, address, size, like):
     """A view of `size` numbers at an address, typed as the array `like`."""
     from numba import types
     from numba.np.arrayobj import make_array, populate_array
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         array_type = signature.return_type
         array = make_array(array_type)(context, builder)
         data_type = context.get_data_type(array_type.dtype)
@@ -88,6 +88,7 @@ def _layout(sizes: tuple[int, ...]) -> tuple[Array, Array, Array]:
 def _addresses(arrays: Arrays) -> list[int]:
     """Where the first elements lie; four times faster than asking the arrays."""
     try:
-        return list(map(ctypes.addressof, map(ctypes.c_byte.from_buffer, arrays)))
+        blocks: Any = arrays  # buffers, as Python 3.12 can say
+        return list(map(ctypes.addressof, map(ctypes.c_byte.from_buffer, blocks)))
     except (TypeError, ValueError):  # one is read-only or empty
         return [int(a.__array_interface__["data"][0]) for a in arrays]

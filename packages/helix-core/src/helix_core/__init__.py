@@ -206,6 +206,7 @@ from ._sort import (
 from ._state import no_grad as no_grad
 from ._tape import backward as backward
 from ._tensor import Tensor as Tensor
+from ._threads import set_num_threads as set_num_threads
 from ._traced import compile as compile, trace as trace
 from ._tree import flatten as tree_flatten, tree_map as tree_map
 from ._tree import unflatten as tree_unflatten

@@ -58,8 +58,22 @@ class Cell:
         return t
 
     def update(self, fn: Callable[[Any], Any]) -> None:
-        """Replace the value by ``fn(value)``, giving up the old one on the way."""
-        self.value = fn(self.value)
+        """Replace the value by ``fn(value)``, over its memory where nobody can tell.
+
+        In ``cell.value = cell.value.at[i].set(v)`` the old value is still there when the
+        new one is made. Here the function is traced first, so that a large value that
+        nothing else holds, no gradient and no variable, is overwritten.
+
+        >>> import helix_core as hx
+        >>> log = Cell(hx.zeros((3,)))
+        >>> log.update(lambda x: x.at[1].set(5.0))
+        >>> log.value.tolist()
+        [0.0, 5.0, 0.0]
+        """
+        from ._traced import overwrite
+
+        if not overwrite(self, fn):
+            self.value = fn(self.value)
 
     def __repr__(self) -> str:
         name = f"{self.name}: " if self.name else ""

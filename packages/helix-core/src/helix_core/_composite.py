@@ -54,6 +54,7 @@ class Composite:
     category = "COMPOSITE"
     reads_out = True
     pulls = None
+    made_from: tuple[Composite, str, Any] | None = None  # of name.fwd and name.bwd
 
     def __init__(
         self,
@@ -196,6 +197,7 @@ class _Forward(Composite):
     def __init__(self, owner: Composite, fwd: Callable[..., Any]) -> None:
         self.owner = owner
         super().__init__(f"{owner.name}.fwd", fwd)
+        self.made_from = owner, "fwd", None
         self._n_out: dict[Any, tuple[int, bool]] = {}
 
     def n_out(self, args: Any, attrs: dict[str, Any]) -> tuple[int, bool]:
@@ -261,7 +263,9 @@ def _make_backward(
                 out.append(_fit(g, given[i]) if i in given else g)
         return tuple(out)
 
-    return Composite(f"{owner.name}.bwd", body)
+    made = Composite(f"{owner.name}.bwd", body)
+    made.made_from = owner, "bwd", (inexact, n_out, n_res)
+    return made
 
 
 def _fit(g: Tensor, x: Tensor) -> Tensor:

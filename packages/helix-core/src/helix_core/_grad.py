@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from . import _ops as ops
 from ._cell import Cell
+from ._composite import COMPOSITES, Composite
+from ._device import default_device
 from ._errors import GradError
+from ._primitives.movement import identity_p
 from ._state import STATE, free_level, open_level, scope, take_level
 from ._tape import Mark, walk
 from ._tensor import Tensor
+from ._trace import close
 from ._tree import flatten, unflatten
 
 
 def _mark(t: Any, bit: int) -> Tensor:
     """The same value as the start of a level: a node that the walk stops at."""
-    from ._primitives.movement import identity_p
-
     t = t.value if isinstance(t, Cell) else t
     s = STATE.get()
     mask = bit
@@ -69,7 +72,6 @@ def value_and_grad(fn: Callable[..., Any], has_aux: bool = False) -> Callable[..
     >>> value_and_grad(lambda x: (x * x).sum())(hx.tensor([1.0, 2.0]))[1].tolist()
     [2.0, 4.0]
     """
-    from ._ops import full_like, zeros_like
 
     def run(first: Any, *rest: Any, **kw: Any) -> Any:
         leaves, tree = flatten(first)
@@ -86,10 +88,10 @@ def value_and_grad(fn: Callable[..., Any], has_aux: bool = False) -> Callable[..
                 raise GradError(f"[grad] expected a loss of shape (); got {got}")
             if y.dtype.category != "float":
                 raise GradError(f"[grad] expected a real loss; got {y.aval}")
-            found = walk([(y, full_like(y, 1))], bit, [m.node for m in marks])
+            found = walk([(y, ops.ones_like(y))], bit, [m.node for m in marks])
             grads = [found.get(m.node) for m in marks]
             grads = [
-                zeros_like(m) if g is None else _drop(g, bit)
+                ops.zeros_like(m) if g is None else _drop(g, bit)
                 for g, m in zip(grads, marks, strict=True)
             ]
             value = _drop(y, bit)
@@ -125,12 +127,10 @@ class Pullback:
         self._outs, self._marks, self._single, self._bit = outs, marks, single, bit
 
     def __call__(self, cts: Any) -> Any:
-        from ._ops import zeros_like
-
         grads = self.reached(cts)
         with scope(active=STATE.get().active & ~self._bit):
             out = tuple(
-                zeros_like(m) if g is None else g
+                ops.zeros_like(m) if g is None else g
                 for g, m in zip(grads, self._marks, strict=True)
             )
         return out[0] if self._single else out
@@ -215,9 +215,6 @@ def checkpoint(fn: Callable[..., Any]) -> Callable[..., Any]:
     >>> round(hx.grad(lambda x: block(x).sum())(hx.tensor([0.0])).item(), 3)
     1.0
     """
-    from ._composite import Composite
-    from ._device import default_device
-    from ._trace import close
 
     def run(*args: Any) -> Any:
         leaves, tree_in = flatten(args)
@@ -233,16 +230,10 @@ def checkpoint(fn: Callable[..., Any]) -> Callable[..., Any]:
             cell.value = next(rest) if live else None
         return unflatten(closed.tree, out[:n])
 
-    CHECKPOINT: Composite = _checkpoint_composite()
     return run
 
 
-def _checkpoint_composite() -> Any:
-    from ._composite import COMPOSITES, Composite
-
-    hit = COMPOSITES.get("checkpoint")
-    if hit is None:
-        hit = COMPOSITES["checkpoint"] = Composite(
-            "checkpoint", lambda *ts, body: body.replay(*ts), opaque=True
-        )
-    return hit
+# the inputs alone are kept; the backward pass runs the body again
+CHECKPOINT = COMPOSITES["checkpoint"] = Composite(
+    "checkpoint", lambda *ts, body: body.replay(*ts), opaque=True
+)

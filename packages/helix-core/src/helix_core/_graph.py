@@ -81,6 +81,34 @@ class Graph:
     def __lt__(self, other: Graph) -> bool:  # attributes are sorted by name, then value
         return hash(self) < hash(other)
 
+    def to_json(self) -> str:
+        """The graph as text: the same for equal graphs, in any process."""
+        from ._graph_json import to_json
+
+        return to_json(self)
+
+    @staticmethod
+    def from_json(text: str) -> Graph:
+        """The graph of a text that `to_json` made.
+
+        Raises
+        ------
+        HelixError
+            If the text is no graph, or names an operation that nobody has declared.
+        """
+        from ._graph_json import from_json
+
+        return from_json(text)
+
+    def digest(self) -> str:
+        """SHA-256 of the text, in hexadecimal: a name for files and caches."""
+        from hashlib import sha256
+
+        return sha256(self.to_json().encode()).hexdigest()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Graph.from_json, (self.to_json(),)
+
     def __len__(self) -> int:
         return len(self.equations)
 

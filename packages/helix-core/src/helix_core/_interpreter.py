@@ -6,107 +6,189 @@ compiles better. One equation costs about a microsecond of Python.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ._aval import Aval
 from ._composite import Composite
 from ._graph import Equation, Graph
 from ._kernels import choose
 from ._primitive import PRIMITIVES
 
+# their results are memory of their own, never views of an operand
+_FRESH = frozenset(
+    "ELEMENTWISE REDUCE CONTRACT SCAN INDEX SORT FFT CREATE RANDOM".split()
+)
+_VIEWS = frozenset({"real", "imag", "bitcast"})  # but for these
 
-def plan_for(graph: Graph, device: Any) -> Callable[..., tuple[Any, ...]]:
-    """``plan(*buffers) -> buffers`` for this graph, memoised on the device."""
-    plan = device.plans.get(graph)
+
+class Plan:
+    """A graph, ready to run: ``plan(*buffers) -> buffers``, inputs before captures.
+
+    ``plan(*buffers, donate=(0, 3))`` gives up these buffers: they may be overwritten by
+    the results. The caller is then the only one who could reach them.
+
+    Attributes
+    ----------
+    source : str
+        The generated Python.
+    equations : int
+        How many there are once the default bodies of composites are inlined.
+    """
+
+    __slots__ = ("_flat", "_runs", "_scope", "equations", "run", "source")
+
+    def __init__(self, graph: Graph, device: Any) -> None:
+        self._flat = Flat(graph, device)
+        self._scope = _bindings(self._flat, device)
+        self.equations = len(self._flat.equations)
+        self.source = _source(self._flat, {})
+        self.run = self._made(self.source)
+        self._runs: dict[tuple[int, ...], Callable[..., Any]] = {}
+
+    def __call__(self, *buffers: Any, donate: Sequence[int] = ()) -> tuple[Any, ...]:
+        if not donate:
+            return self.run(*buffers)
+        key = tuple(donate)
+        run = self._runs.get(key)
+        if run is None:
+            source = _source(self._flat, self._flat.overwritten(key))
+            run = self._runs[key] = self._made(source)
+        return run(*buffers)
+
+    def reuses(self, positions: Sequence[int]) -> tuple[int, ...]:
+        """Those of the inputs that would be overwritten if they were donated."""
+        heads = self._flat.heads
+        over = self._flat.overwritten(positions)
+        used = {v for v, _ in over.values()}
+        return tuple([i for i in positions if heads[i] in used])
+
+    def _made(self, source: str) -> Callable[..., tuple[Any, ...]]:
+        scope = dict(self._scope)
+        exec(compile(source, "<plan>", "exec"), scope)
+        made: Callable[..., tuple[Any, ...]] = scope["plan"]
+        return made
+
+
+def plan_for(graph: Graph, device: Any) -> Plan:
+    """The plan of this graph, memoised on the device."""
+    plan: Plan | None = device.plans.get(graph)
     if plan is None:
         if len(device.plans) > 1024:
             device.plans.clear()
-        plan = device.plans[graph] = make_plan(graph, device)
+        plan = device.plans[graph] = Plan(graph, device)
     return plan
 
 
-def flatten_graph(graph: Graph, device: Any) -> tuple[list[Equation], list[Any], Any]:
-    """Equations with composites that have no kernel replaced by their bodies.
+class Flat:
+    """A graph whose composites without a kernel are replaced by their bodies."""
 
-    Returns the equations, the avals of all variables, and the output variables.
-    """
-    avals = list(graph.avals)
-    equations: list[Equation] = []
+    def __init__(self, graph: Graph, device: Any) -> None:
+        self.heads = (*graph.inputs, *graph.captures)
+        self.avals: list[Aval] = list(graph.avals)
+        self.equations: list[Equation] = []
+        self.constants: dict[int, Any] = {}  # what the bodies captured
+        self.device = device
+        top = {v: v for v in self.heads}
+        self._inline(graph, top)
+        self.outputs = tuple([top[o] for o in graph.outputs])
+        self.last: dict[int, int] = {}  # where a variable is read last
+        for i, e in enumerate(self.equations):
+            self.last.update(dict.fromkeys(e.inputs, i))
 
-    def inline(g: Graph, var: dict[int, int]) -> None:
+    def _inline(self, g: Graph, var: dict[int, int]) -> None:
         for e in g.equations:
             ins = tuple([var[i] for i in e.inputs])
-            if isinstance(e.op, Composite):
-                in_avals = tuple([avals[i] for i in ins])
-                if choose(e.op.name, device, in_avals, e.attrs).kernel == "default":
-                    body = e.op.body(in_avals, e.attrs, device)
-                    sub = dict(zip(body.graph.inputs, ins, strict=False))
-                    for v, t in zip(body.graph.captures, body.captures, strict=True):
-                        avals.append(t.aval)
-                        sub[v] = len(avals) - 1
-                        constants[sub[v]] = t.buffer
-                    inline(body.graph, sub)
-                    for o, inner in zip(e.outputs, body.graph.outputs, strict=True):
-                        var[o] = sub[inner]
-                    continue
-            outs = []
+            if isinstance(e.op, Composite) and self._choice(e, ins).forward is None:
+                avals = tuple([self.avals[i] for i in ins])
+                body = e.op.body(avals, e.attrs, self.device)
+                sub = dict(zip(body.graph.inputs, ins, strict=False))
+                for v, t in zip(body.graph.captures, body.captures, strict=True):
+                    sub[v] = self._new(t.aval)
+                    self.constants[sub[v]] = t.buffer
+                self._inline(body.graph, sub)
+                for o, inner in zip(e.outputs, body.graph.outputs, strict=True):
+                    var[o] = sub[inner]
+                continue
             for o in e.outputs:
-                avals.append(g.avals[o])
-                var[o] = len(avals) - 1
-                outs.append(var[o])
-            equations.append(Equation(e.op, ins, tuple(outs), e.attrs))
+                var[o] = self._new(g.avals[o])
+            outs = tuple([var[o] for o in e.outputs])
+            self.equations.append(Equation(e.op, ins, outs, e.attrs))
 
-    constants: dict[int, Any] = {}
-    top = {v: v for v in (*graph.inputs, *graph.captures)}
-    inline(graph, top)
-    return equations, avals, (tuple(top[o] for o in graph.outputs), constants)
+    def _new(self, aval: Aval) -> int:
+        self.avals.append(aval)
+        return len(self.avals) - 1
 
+    def _choice(self, e: Equation, ins: tuple[int, ...]) -> Any:
+        avals = tuple([self.avals[v] for v in ins])
+        return choose(e.op.name, self.device, avals, e.attrs)
 
-def make_plan(graph: Graph, device: Any) -> Callable[..., tuple[Any, ...]]:
-    """Generate and compile the Python source of a plan."""
-    equations, avals, (outputs, constants) = flatten_graph(graph, device)
-    last: dict[int, int] = {}
-    for i, e in enumerate(equations):
-        for v in e.inputs:
-            last[v] = i
-    heads = (*graph.inputs, *graph.captures)
-    keep = set(outputs) | set(constants)
-    scope: dict[str, Any] = {"dev": device}
-    scope.update({f"v{v}": b for v, b in constants.items()})
-    lines = []
-    for i, e in enumerate(equations):
+    def lowering(self, e: Equation) -> tuple[Callable[..., Any], bool | None]:
+        """What runs an equation, and whether it returns a tuple (None: ask)."""
         if isinstance(e.op, Composite):
-            in_avals = tuple([avals[v] for v in e.inputs])
-            fn = choose(e.op.name, device, in_avals, e.attrs).forward
-            multi = None
-        else:
-            fn = device.table[e.op.name]
-            multi = PRIMITIVES[e.op.name].multi
-        scope[f"f{i}"] = fn
-        args = "".join(f", v{v}" for v in e.inputs)
+            many = True if len(e.outputs) > 1 else None
+            return self._choice(e, e.inputs).forward, many
+        return self.device.table[e.op.name], PRIMITIVES[e.op.name].multi
+
+    def overwritten(self, donated: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """By equation ``(variable, donated input whose memory it holds)``.
+
+        Such an equation writes over an operand that dies there, of its own aval, whose
+        memory was donated and that no view can reach.
+        """
+        ours = {self.heads[i]: self.heads[i] for i in donated}
+        seen: set[int] = set()
+        for e in self.equations:  # an operand of anything that may return a view
+            if e.op.category not in _FRESH or e.op.name in _VIEWS:
+                seen.update(e.inputs)
+        out: dict[int, tuple[int, int]] = {}
+        for i, e in enumerate(self.equations):
+            scatter = e.op.name == "scatter"
+            if e.op.name in _VIEWS or not (e.op.category == "ELEMENTWISE" or scatter):
+                continue
+            aval = self.avals[e.outputs[0]]
+            for v in e.inputs[:1] if scatter else e.inputs:
+                same = self.avals[v].shape == aval.shape
+                same = same and self.avals[v].dtype is aval.dtype
+                dies = self.last[v] == i and v not in self.outputs
+                if v in ours and same and dies and v not in seen:
+                    out[i] = v, ours[v]
+                    ours[e.outputs[0]] = ours.pop(v)
+                    break
+        return out
+
+
+def _bindings(flat: Flat, device: Any) -> dict[str, Any]:
+    """The names that the source uses: the device, constants, functions, attributes."""
+    scope: dict[str, Any] = {"dev": device}
+    scope.update({f"v{v}": b for v, b in flat.constants.items()})
+    for i, e in enumerate(flat.equations):
+        scope[f"f{i}"] = flat.lowering(e)[0]
         if e.attrs:
             scope[f"k{i}"] = e.attrs
+    return scope
+
+
+def _source(flat: Flat, over: dict[int, tuple[int, int]]) -> str:
+    keep = set(flat.outputs) | set(flat.constants)
+    lines = []
+    for i, e in enumerate(flat.equations):
+        args = "".join(f", v{v}" for v in e.inputs)
+        if i in over:
+            args += f", out=v{over[i][0]}"
+        if e.attrs:
             args += f", **k{i}"
         outs = ", ".join(f"v{v}" for v in e.outputs)
-        if multi or (multi is None and len(e.outputs) > 1):
-            lines.append(
-                f"{outs}{',' if len(e.outputs) == 1 else ''} = f{i}(dev{args})"
-            )
-        elif multi is None:  # a kernel may return its one buffer bare or in a tuple
-            lines.append(f"{outs} = f{i}(dev{args})")
+        many = flat.lowering(e)[1]
+        comma = "," if many and len(e.outputs) == 1 else ""
+        lines.append(f"{outs}{comma} = f{i}(dev{args})")
+        if many is None:  # a kernel may return its one buffer bare or in a tuple
             lines.append(f"if type({outs}) is tuple: {outs}, = {outs}")
-        else:
-            lines.append(f"{outs} = f{i}(dev{args})")
-        dead = {v for v in (*e.inputs, *e.outputs) if last.get(v, i) == i} - keep
-        dead |= {v for v in e.outputs if v not in last} - keep
-        if dead:
-            lines.append("del " + ", ".join(f"v{v}" for v in sorted(dead)))
-    result = "".join(f"v{v}, " for v in outputs)
-    head = ", ".join(f"v{v}" for v in heads)
+        dead = {v for v in e.inputs if flat.last[v] == i}
+        dead |= {v for v in e.outputs if v not in flat.last}
+        if dead - keep:
+            lines.append("del " + ", ".join(f"v{v}" for v in sorted(dead - keep)))
+    result = "".join(f"v{v}, " for v in flat.outputs)
+    head = ", ".join(f"v{v}" for v in flat.heads)
     body = "\n".join(f"    {line}" for line in lines)
-    source = f"def plan({head}):\n{body}\n    return ({result})\n"
-    exec(compile(source, "<plan>", "exec"), scope)
-    plan: Callable[..., tuple[Any, ...]] = scope["plan"]
-    plan.source = source  # type: ignore[attr-defined]
-    plan.equations = len(equations)  # type: ignore[attr-defined]
-    return plan
+    return f"def plan({head}):\n{body}\n    return ({result})\n"

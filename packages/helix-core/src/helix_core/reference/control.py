@@ -21,7 +21,7 @@ def _scan(
     reverse: bool,
     out: Any = None,
 ) -> tuple[np.ndarray, ...]:
-    plan = plan_for(body, dev)
+    plan = plan_for(body, dev).run
     consts = buffers[:n_consts]
     carry = buffers[n_consts : n_consts + n_carry]
     xs = buffers[n_consts + n_carry :]
@@ -45,7 +45,7 @@ def _while_loop(
     n_body: int,
     out: Any = None,
 ) -> tuple[np.ndarray, ...]:
-    test, step = plan_for(cond, dev), plan_for(body, dev)
+    test, step = plan_for(cond, dev).run, plan_for(body, dev).run
     first, second = buffers[:n_cond], buffers[n_cond : n_cond + n_body]
     state = buffers[n_cond + n_body :]
     while test(*first, *state)[0]:

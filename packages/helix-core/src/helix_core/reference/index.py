@@ -36,7 +36,11 @@ def _scatter(
     """Writes in index order: of repeated indices the last ``set`` wins."""
     dtype, ndim = x.dtype, idx.ndim
     wide = accumulate_dtype(as_dtype(dtype)).dtype
-    res = np.array(x, dtype=dtype if mode == "set" else wide, order="C")
+    res = out
+    if out is None or (mode != "set" and wide != dtype) or not out.flags.c_contiguous:
+        res = np.array(x, dtype=dtype if mode == "set" else wide, order="C")
+    elif out is not x:
+        out[...] = x
     at = idx.reshape(-1)
     shape = (*u.shape[:axis], at.size, *u.shape[axis + ndim :])
     rows = u.reshape(shape)

@@ -272,6 +272,7 @@ BAD = [
     (("--steps", 5, "--callback", "nobody"), "'nobody'. Usable callbacks: "),
     (("--steps", 5, "--logger", "nobody"), "'nobody'. Usable loggers: "),
     (("--steps", 5, "--schedule", "zigzag"), "'zigzag'. Usable schedules: "),
+    (("--steps", 5, "--schedule", "math"), "'math'. Usable schedules: "),
     (("--steps", 5, "--schedule", "exponential"), "[schedule] expected settings of"),
     (("--steps", 5, "--device", "abacus"), "a usable backend for 'abacus:0'"),
     (("--steps", 5, "--device", "C P U"), "expected a name such as 'cpu'"),
@@ -398,8 +399,12 @@ def test_resume(stopped, helix, runs):
 
 
 def test_resume_takes_no_other_options(stopped, helix):
-    code, _, err = helix("train", "--resume", stopped, "--lr", 1, "--callback", "x")
-    assert code == 1 and "no other options" in err and "--lr, --callback" in err
+    code, _, err = helix(
+        "train", "--resume", stopped, "--lr", 1, "--callback", "x", "--steps", 3
+    )
+    assert (
+        code == 1 and "no other options" in err and "--steps, --lr, --callback" in err
+    )
 
 
 def test_resume_of_what_is_no_run(helix, tmp_path):

@@ -62,7 +62,7 @@ def test_a_sample_is_text_whatever_the_bytes():
     class Model:
         def generate(self, prompt, count, **kw):
             assert prompt == [100, 101] and kw["seed"] == 3
-            return [0xFF, 65][:count]
+            return [0xFF, 65, 0x1B, 10][:count]  # 0x1B would speak to the terminal
 
-    assert report.sample_text(Model(), b"de", 2, 3) == "de\ufffdA"
+    assert report.sample_text(Model(), b"de", 4, 3) == "de\ufffdA\ufffd\n"
     assert report.sample_text(object(), b"de", 2, 3) is None

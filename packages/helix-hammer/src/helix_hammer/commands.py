@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +94,9 @@ def train(ctx: click.Context, /, **options: Any) -> None:
         if ctx.get_parameter_source(k) is ParameterSource.COMMANDLINE
     }
     as_json = bool(given.pop("as_json", False))
-    with _plain_warnings():
-        done = _train(given, options["runs_dir"], as_json)
+    done = _train(given, options["runs_dir"], as_json)
     if done["reason"].startswith("signal "):
-        sys.exit(_EXIT[done["reason"].split()[1]])
+        ctx.exit(_EXIT[done["reason"].split()[1]])
 
 
 def _train(given: dict[str, Any], runs_dir: Path, as_json: bool) -> dict[str, Any]:
@@ -150,7 +147,8 @@ def _run_and_config(
     if "resume" in given:
         extra = [k for k in given if k not in ("resume", "runs_dir")]
         if extra:
-            names = ", ".join("--" + k.rstrip("s").replace("_", "-") for k in extra)
+            flags = {p.name: p.opts[0] for p in train.params}
+            names = ", ".join(flags[k] for k in extra)
             raise configs.ConfigError(
                 f"[resume] expected no other options, the run has its own; got {names}"
             )
@@ -262,25 +260,16 @@ def _finish(
         click.echo(json.dumps(values))
         return values
     if facts["sample"] is not None:
-        click.echo(f"\nSample:\n{facts['sample']}\n")
+        code = sys.stdout.encoding or "utf-8"  # an old terminal may lack some letters
+        click.echo(
+            f"\nSample:\n{facts['sample']}\n".encode(code, "replace").decode(code)
+        )
     report.table(values, f"Run {path}")
     if picture is None:
         click.echo("no loss curve. Hint: pip install 'helix-hammer[plot]'")
     else:
         click.echo(f"loss curve: {picture}")
     return values
-
-
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Warnings as lines for people, without the place in the source."""
-
-    def show(message: Any, *args: Any, **kw: Any) -> None:
-        click.secho(f"warning: {message}", fg="yellow", bold=True, err=True)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
 
 
 @click.command("eval")
@@ -308,17 +297,16 @@ def evaluate(
       helix eval runs/train
       helix eval runs/train --data notes.txt --which best --json
     """
-    with _plain_warnings():
-        step = int(which) if which.isdigit() else which
-        model, config, found = language.load_model(run, step, device)
-        if data is None:
-            corpus, _ = language.read_data(config)
-            tested = corpus.validation
-        else:
-            corpus = corpora.load(data)
-            tested = corpora.joined(corpus)
-        tested = tested if limit is None else tested[: limit + 1]
-        bits, _ = language.bits_per_byte(model, tested, 4 * config.length, config.batch)
+    step = int(which) if which.isdigit() else which
+    model, config, found = language.load_model(run, step, device)
+    if data is None:
+        corpus, _ = language.read_data(config)
+        tested = corpus.validation
+    else:
+        corpus = corpora.load(data)
+        tested = corpora.joined(corpus)
+    tested = tested if limit is None else tested[: limit + 1]
+    bits, _ = language.bits_per_byte(model, tested, 4 * config.length, config.batch)
     facts = {"run": str(run), "step": found, "source": corpus.source}
     values = report.summary(tested, bits, facts)
     values["peak_memory_bytes"] = platform.peak_rss()

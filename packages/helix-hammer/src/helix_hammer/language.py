@@ -24,7 +24,7 @@ from .trainer import Trainer
 
 LOG2E = 1.0 / math.log(2.0)
 METRIC = "bits_per_byte"
-_CALIBRATION = (2, 8)  # steps to warm up, steps to time
+_CALIBRATION = (2, 8)  # steps to warm up, least steps to time
 _EVALUATIONS = 10  # of a run
 _SHARE = 0.1  # of the time, for evaluations
 _SAVE_SECONDS = 60.0  # between checkpoints
@@ -56,9 +56,9 @@ def make_schedule(config: TrainConfig) -> Callable[[int], float]:
     It gets what it takes of ``steps``, ``warmup`` and ``floor``, and its own settings.
     """
     name, settings = config.schedule.name, config.schedule.config
-    own = getattr(schedules, name, None) if name.islower() else None
-    known = name in plugins.names("schedules")
-    factory = own if own is not None and not known else _named("schedules", name)
+    factory = getattr(schedules, name, None)
+    if getattr(factory, "__module__", None) != schedules.__name__ or name[0] == "_":
+        factory = _named("schedules", name)
     steps = config.steps or 1
     offered = {
         "steps": steps,
@@ -194,13 +194,15 @@ def make_trainer(
 def calibrate(config: TrainConfig, corpus: Corpus) -> tuple[float, float]:
     """Seconds of a step, and bytes evaluated in a second, of a model thrown away."""
     warm, timed = _CALIBRATION
-    trainer = make_trainer(config.model_copy(update={"steps": warm + timed}), corpus)
+    trainer = make_trainer(config.model_copy(update={"steps": 1}), corpus)
     trainer.model.train()
-    end = time.perf_counter() + 0.1 * 60 * (config.minutes or 5.0)
+    start, budget = time.perf_counter(), 60 * (config.minutes or 5.0)
     times: list[float] = []
-    while len(times) < warm + timed:
+    while True:
         times.append(trainer.step()["seconds"])
-        if len(times) > 1 and time.perf_counter() > end:
+        passed = time.perf_counter() - start
+        enough = len(times) >= warm + timed and passed > 0.02 * budget
+        if enough or (len(times) > 1 and passed > 0.1 * budget):
             break
     seconds = float(np.median(times[min(warm, len(times) - 1) :]))
     data = corpus.validation[: 2 * config.length * config.batch + 1]

@@ -105,7 +105,7 @@ def plot_loss(run_dir: Path) -> Path | None:
 
 
 def sample_text(model: Any, prompt: bytes, count: int, seed: int) -> str | None:
-    """Text continued by the model, if it can generate."""
+    """Text continued by the model, if it can generate; fit for any terminal."""
     generate = getattr(model, "generate", None)
     if generate is None:
         return None
@@ -113,4 +113,5 @@ def sample_text(model: Any, prompt: bytes, count: int, seed: int) -> str | None:
         int(b) & 255
         for b in generate(list(prompt), count, temperature=0.8, top_p=0.95, seed=seed)
     )
-    return (prompt + out).decode("utf-8", "replace")
+    text = (prompt + out).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)

@@ -119,6 +119,23 @@ def test_any_bytes_will_do(train, tmp_path):
     assert train("--steps", 2, "--json", data=noise)[0] == 0
 
 
+@pytest.mark.parametrize("name", ["constant", "cosine", "one_cycle", "plateau", "wsd"])
+def test_schedules_by_name(name, train, runs):
+    assert train("--steps", 20, "--schedule", name, "--lr", 0.5, "--json")[0] == 0
+    rates = [r["lr"] for r in rows(runs / "train") if "lr" in r]
+    assert len(rates) == 20 and max(rates) == pytest.approx(0.5)
+    flat = name in ("constant", "plateau")
+    assert (len(set(rates)) == 1) == flat and (rates[-1] < 0.5) != flat
+
+
+def test_settings_that_a_schedule_does_not_take(tiny):
+    schedule = {"name": "staircase", "config": {"width": 3}}
+    asked = config.check({"schedule": schedule, "steps": 4})
+    message = r"\[schedule\] expected settings of 'staircase': steps, tread; got"
+    with pytest.raises(config.ConfigError, match=message):
+        language.make_schedule(asked)
+
+
 # -------------------------------------------------------------------------- minutes
 def test_minutes_become_steps_once(train, runs, helix, monkeypatch):
     monkeypatch.setattr(language, "calibrate", lambda *a: (0.5, 1e6))
@@ -273,7 +290,6 @@ BAD = [
     (("--steps", 5, "--logger", "nobody"), "'nobody'. Usable loggers: "),
     (("--steps", 5, "--schedule", "zigzag"), "'zigzag'. Usable schedules: "),
     (("--steps", 5, "--schedule", "math"), "'math'. Usable schedules: "),
-    (("--steps", 5, "--schedule", "exponential"), "[schedule] expected settings of"),
     (("--steps", 5, "--device", "abacus"), "a usable backend for 'abacus:0'"),
     (("--steps", 5, "--device", "C P U"), "expected a name such as 'cpu'"),
     (("--steps", 5, "--length", 5000), "more than 5000 training bytes; got 3800"),
@@ -399,12 +415,11 @@ def test_resume(stopped, helix, runs):
 
 
 def test_resume_takes_no_other_options(stopped, helix):
-    code, _, err = helix(
-        "train", "--resume", stopped, "--lr", 1, "--callback", "x", "--steps", 3
-    )
-    assert (
-        code == 1 and "no other options" in err and "--steps, --lr, --callback" in err
-    )
+    more = ("--lr", 1, "--callback", "x", "--steps", 3, "--set", "a=1")
+    code, _, err = helix("train", "--resume", stopped, *more)
+    assert code == 1 and "expected no other options" in err
+    flags = err.partition("got ")[2].strip().split(", ")
+    assert sorted(flags) == ["--callback", "--lr", "--set", "--steps"]
 
 
 def test_resume_of_what_is_no_run(helix, tmp_path):

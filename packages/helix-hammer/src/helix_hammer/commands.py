@@ -82,7 +82,10 @@ def _number_options(command: Any) -> Any:
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Model setting."
 )
 @_number_options
-@click.option("--schedule", help="A schedule of the learning rate. [cosine]")
+@click.option(
+    "--schedule",
+    help="constant, cosine, one_cycle, plateau, wsd, or a plugin. [cosine]",
+)
 @click.option("--callback", "callbacks", multiple=True, help="A callback by name.")
 @click.option("--logger", "loggers", multiple=True, help="A metrics logger by name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")

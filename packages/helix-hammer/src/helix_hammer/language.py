@@ -28,6 +28,13 @@ _CALIBRATION = (2, 8)  # steps to warm up, least steps to time
 _EVALUATIONS = 10  # of a run
 _SHARE = 0.1  # of the time, for evaluations
 _SAVE_SECONDS = 60.0  # between checkpoints
+_SCHEDULES = {
+    "constant": schedules.constant,
+    "cosine": schedules.cosine,
+    "one_cycle": schedules.one_cycle,
+    "plateau": schedules.ReduceOnPlateau,
+    "wsd": schedules.wsd,
+}
 
 
 def build_model(config: TrainConfig) -> hx.Module:
@@ -51,18 +58,18 @@ def _named(kind: str, name: str) -> Any:
 
 
 def make_schedule(config: TrainConfig) -> Callable[[int], float]:
-    """A schedule by name: a plugin's, or one of `helix_core.schedules`.
+    """A schedule by name: constant, cosine, one_cycle, plateau, wsd, or a plugin's.
 
-    It gets what it takes of ``steps``, ``warmup`` and ``floor``, and its own settings.
+    It gets what it takes of ``steps``, ``warmup``, ``decay`` (a fifth of the steps) and
+    ``floor``, and its own settings.
     """
     name, settings = config.schedule.name, config.schedule.config
-    factory = getattr(schedules, name, None)
-    if getattr(factory, "__module__", None) != schedules.__name__ or name[0] == "_":
-        factory = _named("schedules", name)
+    factory: Any = _SCHEDULES.get(name) or _named("schedules", name)
     steps = config.steps or 1
     offered = {
         "steps": steps,
         "warmup": min(config.warmup, max(1, steps // 10)),
+        "decay": steps // 5,
         "floor": config.min_lr,
     }
     takes = inspect.signature(factory).parameters

@@ -15,7 +15,7 @@ from .._tensor import Tensor
 # inputs: u (b, t, d), dt (b, t, d), A (d, n), B (b, t, n), C (b, t, n), then, where the
 # attribute of the same name says so: D (d,), z (b, t, d), dt_bias (d,), h0 (b, d, n).
 # outputs: y (b, t, d) and the last state (b, d, n).
-# residual: the state before every chunk, (b, chunks, d, n)
+# residual: the state before every chunk, (b, chunks, n, d)
 
 CHUNK = 64
 OPTIONAL = ("D", "z", "dt_bias", "h0")
@@ -70,7 +70,7 @@ def _fwd(
         ops.squeeze(ops.narrow(h, 1, i - 1, i), 1) for i in range(CHUNK, t, CHUNK)
     ]
     last = ops.squeeze(ops.narrow(h, 1, t - 1, t), 1) if t else h0
-    return y, last, ops.stack(ends, 1)
+    return y, last, ops.swapaxes(ops.stack(ends, 1), 2, 3)
 
 
 def _bwd(inputs: Any, outputs: Any, residuals: Any, cts: Any, **flags: Any) -> Any:

@@ -288,6 +288,8 @@ def _hash_value(
         _hash_function(update, value.py_func, seen)
     elif isinstance(value, FunctionType):
         _hash_function(update, value, seen)
+    elif isinstance(getattr(value, "__wrapped__", None), FunctionType):
+        _hash_function(update, value.__wrapped__, seen)  # functools.cache
     elif isinstance(value, (bool, int, float, complex, str, bytes, type(None))):
         update(repr(value).encode())
     elif isinstance(value, tuple):

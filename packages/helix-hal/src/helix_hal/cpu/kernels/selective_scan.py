@@ -1,13 +1,13 @@
 """The selective scan of Mamba: h_t = exp(dt_t A) h_{t-1} + dt_t u_t B_t, y_t = C_t h_t.
 
-Sixteen channels go through time together, one vector per state, so that nothing is
-summed across lanes; the states of a block (16 x 16 floats) stay in the first-level
-cache. The forward pass keeps only the state before every chunk of 64 steps; the
-backward pass computes a chunk again, and then walks it in reverse. Memory is O(L D).
+Sixteen channels are one vector, so that nothing is summed across lanes while time runs.
+The forward pass keeps only the state before every chunk. The backward pass takes a few
+states of a block of channels at a time: it computes a chunk again, and walks it in
+reverse with their gradients in registers. Memory is O(L D).
 
 Blocks of channels are independent. Gradients that sum over channels (of B and C) are
 summed per group of blocks first, and the groups in order: the same bits for any number
-of threads. Values beyond float32's range: decay factors below 2^-126 are 2^-126.
+of threads.
 
 References
 ----------
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helix_hal.cpu import pool
-from helix_hal.cpu.jit import Jitted, kernel
+from helix_hal.cpu.jit import Jitted, device_function, kernel
 from helix_hal.cpu.kernels import simd
 from helix_hal.cpu.kernels.simd import (
     add,
@@ -31,10 +31,11 @@ from helix_hal.cpu.kernels.simd import (
     fma,
     load,
     mul,
+    row_access,
+    scratch,
     sigmoid,
     softplus,
     splat,
-    spread,
     store,
     sub,
 )
@@ -46,178 +47,194 @@ Array = NDArray[Any]
 F32 = np.float32
 W = simd.WIDTH
 CHUNK = 64
-_GROUP = 4  # blocks of channels that share one sum of dB and dC
+_ROWS = (8, 4, 2, 1)  # states taken together: the first that divides their number
+_GROUP = 8  # blocks of channels in a task, which share one sum of dB and dC
+_TASKS = 16  # groups are smaller rather than fewer than this
 _LOG2E = F32(1.4426950408889634)
 _LN2 = F32(0.6931471805599453)
 _ONE, _ZERO = F32(1), F32(0)
 
 
 @cache
-def _forward(soft: bool, gated: bool) -> Jitted:
+def _forward(rows: int, soft: bool, gated: bool) -> Jitted:
+    count, load_rows, spread_rows, store_rows, dot_rows, _ = row_access(rows)
+
     @kernel
-    def run(lo, hi, size, u, dt, A, B, C, D, z, bias, h0, y, last, ends):
+    def run(lo, hi, size, u, dt, A, B, C, D, z, bias, h0, y, last, ends):  # type: ignore[no-untyped-def]
         length, blocks, n, chunks = size[0], size[1], size[2], size[3]
         width = blocks * W
-        h = np.empty(n * W, np.float32)
+        h, rates = scratch(n * W), scratch(n * W)
         for task in range(lo, hi):
-            b, k = task // blocks, task % blocks
-            state = task * n * W
+            b, lane = task // blocks, (task % blocks) * W
+            state = b * n * width + lane
             for i in range(n):
-                store(h, i * W, load(h0, state + i * W))
-            skip, shift = load(D, k * W), load(bias, k * W)
-            rates = k * n * W
-            for t in range(length):
-                row = b * length + t
-                at = row * width + k * W
-                if t % CHUNK == 0:
-                    end = ((b * chunks + t // CHUNK) * blocks + k) * n * W
-                    for i in range(n):
-                        store(ends, end + i * W, load(h, i * W))
-                d = add(load(dt, at), shift)
-                if soft:
-                    d = softplus(d)
-                x = load(u, at)
-                dx = mul(d, x)
-                out = mul(skip, x)
+                store(h, i * W, load(h0, state + i * width))
+                store(rates, i * W, load(A, lane + i * width))
+            skip, shift = load(D, lane), load(bias, lane)
+            for chunk in range(chunks):
+                end = (b * chunks + chunk) * n * width + lane
                 for i in range(n):
-                    decay = exp2(mul(d, load(A, rates + i * W)))
-                    drive = mul(dx, spread(B, row * n + i))
-                    s = fma(decay, load(h, i * W), drive)
-                    store(h, i * W, s)
-                    out = fma(s, spread(C, row * n + i), out)
-                if gated:
-                    g = load(z, at)
-                    out = mul(out, mul(g, sigmoid(g)))
-                store(y, at, out)
+                    store(ends, end + i * width, load(h, i * W))
+                first = b * length + chunk * CHUNK
+                for t in range(first, min(first + CHUNK, b * length + length)):
+                    at = t * width + lane
+                    d, x = add(load(dt, at), shift), load(u, at)
+                    if soft:
+                        d = softplus(d)
+                    dx, out = mul(d, x), mul(skip, x)
+                    for i in range(0, n, count):
+                        decay = exp2(mul(d, load_rows(rates, i * W, W)))
+                        drive = mul(dx, spread_rows(B, t * n + i))
+                        s = fma(decay, load_rows(h, i * W, W), drive)
+                        store_rows(h, i * W, W, s)
+                        out = dot_rows(s, spread_rows(C, t * n + i), out)
+                    if gated:
+                        g = load(z, at)
+                        out = mul(out, mul(g, sigmoid(g)))
+                    store(y, at, out)
             for i in range(n):
-                store(last, state + i * W, load(h, i * W))
+                store(last, state + i * width, load(h, i * W))
 
     return run
 
 
 @cache
-def _backward(soft: bool, gated: bool) -> Jitted:
+def _backward(rows: int, soft: bool, gated: bool) -> Jitted:
+    count, load_rows, spread_rows, store_rows, dot_rows, store_sums = row_access(rows)
+
+    @device_function
+    def replay(size, i, rates, s, B, C, steps, inputs, decays, states, outs):  # type: ignore[no-untyped-def]
+        """Decays and states of a chunk again, and with a gate what it multiplied."""
+        n_steps, n, first = size
+        store_rows(states, 0, W, s)
+        for t in range(n_steps):
+            d, at, here = load(steps, t * W), (first + t) * n + i, t * count * W
+            decay = exp2(mul(d, rates))
+            drive = mul(mul(d, load(inputs, t * W)), spread_rows(B, at))
+            s = fma(decay, s, drive)
+            store_rows(decays, here, W, decay)
+            store_rows(states, here + count * W, W, s)
+            if gated:
+                out = dot_rows(s, spread_rows(C, at), load(outs, t * W))
+                store(outs, t * W, out)
+
+    @device_function
+    def reverse(
+        size, i, rates, grad, total, fresh, B, C, steps, inputs, cts, decays, states,
+        sum_b, sum_c, by_a, by_b,
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
+        """The chunk backwards: gradients of the state before it and of the rates."""
+        n_steps, n, first = size
+        for t in range(n_steps - 1, -1, -1):
+            d, gy, at = load(steps, t * W), load(cts, t * W), (first + t) * n + i
+            dx = mul(d, load(inputs, t * W))
+            here, to = t * count * W, (t * n + i) * W
+            grad = fma(gy, spread_rows(C, at), grad)
+            s = load_rows(states, here + count * W, W)
+            if fresh:
+                store_rows(sum_c, to, W, mul(gy, s))
+                store_rows(sum_b, to, W, mul(dx, grad))
+            else:
+                store_rows(sum_c, to, W, fma(gy, s, load_rows(sum_c, to, W)))
+                store_rows(sum_b, to, W, fma(dx, grad, load_rows(sum_b, to, W)))
+            part = dot_rows(grad, spread_rows(B, at), load(by_b, t * W))
+            store(by_b, t * W, part)
+            grad = mul(grad, load_rows(decays, here, W))
+            through = mul(grad, load_rows(states, here, W))
+            store(by_a, t * W, dot_rows(through, rates, load(by_a, t * W)))
+            total = fma(through, d, total)
+        return grad, total
+
     @kernel
     def run(
         lo, hi, size, u, dt, A, B, C, D, z, bias, ends, dy, dlast,
         du, ddt, dA, dB, dC, dD, dz, dbias, dh0,
-    ):  # fmt: skip
-        length, blocks, n, chunks, groups = size[0], size[1], size[2], size[3], size[4]
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
+        length, blocks, n, chunks = size[0], size[1], size[2], size[3]
+        group, groups = size[4], size[5]
         width = blocks * W
-        nw = n * W
-        decays = np.empty(CHUNK * nw, np.float32)
-        states = np.empty((CHUNK + 1) * nw, np.float32)
-        outs = np.empty(CHUNK * W, np.float32)
-        steps = np.empty(CHUNK * W, np.float32)
-        sum_b = np.empty(CHUNK * nw, np.float32)
-        sum_c = np.empty(CHUNK * nw, np.float32)
-        grads = np.empty(_GROUP * nw, np.float32)
         zero, one, ln2 = splat(_ZERO), splat(_ONE), splat(_LN2)
+        decays, states = scratch(CHUNK * count * W), scratch((CHUNK + 1) * count * W)
+        steps, inputs, cts = scratch(CHUNK * W), scratch(CHUNK * W), scratch(CHUNK * W)
+        outs, by_a, by_b = scratch(CHUNK * W), scratch(CHUNK * W), scratch(CHUNK * W)
+        sum_b, sum_c = scratch(CHUNK * n * W), scratch(CHUNK * n * W)
         for task in range(lo, hi):
-            b, group = task // groups, task % groups
-            first = group * _GROUP
-            final = min(first + _GROUP, blocks)
-            for k in range(first, final):
-                state = (b * blocks + k) * nw
+            b, which = task // groups, task % groups
+            low = which * group * W
+            high = min(low + group * W, width)
+            for lane in range(low, high, W):
                 for i in range(n):
-                    store(grads, (k - first) * nw + i * W, load(dlast, state + i * W))
-                    store(dA, state + i * W, zero)
-                store(dD, (b * blocks + k) * W, zero)
-                store(dbias, (b * blocks + k) * W, zero)
+                    state = (b * n + i) * width + lane
+                    store(dh0, state, load(dlast, state))
+                    store(dA, state, zero)
+                store(dD, b * width + lane, zero)
+                store(dbias, b * width + lane, zero)
             for chunk in range(chunks - 1, -1, -1):
-                start = chunk * CHUNK
-                count = min(CHUNK, length - start)
-                for i in range(count * nw):
-                    sum_b[i] = _ZERO
-                    sum_c[i] = _ZERO
-                for k in range(first, final):
-                    block = b * blocks + k
-                    state = block * nw
-                    G = (k - first) * nw
-                    end = ((b * chunks + chunk) * blocks + k) * nw
-                    for i in range(n):
-                        store(states, i * W, load(ends, end + i * W))
-                    skip, shift = load(D, k * W), load(bias, k * W)
-                    rates = k * nw
-                    for t in range(count):  # again: decays and states of the chunk
-                        row = b * length + start + t
-                        at = row * width + k * W
-                        d = add(load(dt, at), shift)
+                first = b * length + chunk * CHUNK
+                n_steps = min(CHUNK, length - chunk * CHUNK)
+                part = (n_steps, n, first)
+                for lane in range(low, high, W):
+                    skip, shift = load(D, lane), load(bias, lane)
+                    for t in range(n_steps):
+                        at = (first + t) * width + lane
+                        d, x, gy = add(load(dt, at), shift), load(u, at), load(dy, at)
                         if soft:
                             d = softplus(d)
-                        store(steps, t * W, d)
-                        x = load(u, at)
-                        dx = mul(d, x)
-                        out = mul(skip, x)
-                        here = t * nw
-                        for i in range(n):
-                            decay = exp2(mul(d, load(A, rates + i * W)))
-                            store(decays, here + i * W, decay)
-                            drive = mul(dx, spread(B, row * n + i))
-                            s = fma(decay, load(states, here + i * W), drive)
-                            store(states, here + nw + i * W, s)
-                            if gated:
-                                out = fma(s, spread(C, row * n + i), out)
-                        if gated:
-                            store(outs, t * W, out)
-                    total_d, total_bias = load(dD, block * W), load(dbias, block * W)
-                    for t in range(count - 1, -1, -1):
-                        row = b * length + start + t
-                        at = row * width + k * W
-                        gy = load(dy, at)
                         if gated:
                             g = load(z, at)
-                            s = sigmoid(g)
-                            # d silu = s (1 + g (1 - s))
-                            slope = mul(s, fma(g, sub(one, s), one))
-                            store(dz, at, mul(mul(gy, load(outs, t * W)), slope))
-                            gy = mul(gy, mul(g, s))
-                        d, x = load(steps, t * W), load(u, at)
-                        dx = mul(d, x)
-                        by_b, by_a = zero, zero
-                        here = t * nw
-                        for i in range(n):
-                            j = here + i * W
-                            grad = fma(
-                                gy, spread(C, row * n + i), load(grads, G + i * W)
-                            )
-                            store(
-                                sum_c, j, fma(gy, load(states, j + nw), load(sum_c, j))
-                            )
-                            store(sum_b, j, fma(grad, dx, load(sum_b, j)))
-                            by_b = fma(grad, spread(B, row * n + i), by_b)
-                            back = mul(grad, load(decays, j))
-                            store(grads, G + i * W, back)
-                            through = mul(back, load(states, j))
-                            by_a = fma(through, load(A, rates + i * W), by_a)
-                            store(
-                                dA,
-                                state + i * W,
-                                fma(through, d, load(dA, state + i * W)),
-                            )
-                        store(du, at, fma(by_b, d, mul(gy, skip)))
-                        gd = fma(by_a, ln2, mul(by_b, x))
+                            gy = mul(gy, mul(g, sigmoid(g)))
+                            store(outs, t * W, mul(skip, x))
+                        store(steps, t * W, d)
+                        store(inputs, t * W, x)
+                        store(cts, t * W, gy)
+                        store(by_a, t * W, zero)
+                        store(by_b, t * W, zero)
+                    for i in range(0, n, count):
+                        rates = load_rows(A, i * width + lane, width)
+                        end = ((b * chunks + chunk) * n + i) * width + lane
+                        s = load_rows(ends, end, width)
+                        replay(
+                            part, i, rates, s, B, C, steps, inputs, decays, states, outs
+                        )
+                        state = (b * n + i) * width + lane
+                        grad, total = reverse(
+                            part, i, rates, load_rows(dh0, state, width),
+                            load_rows(dA, state, width), lane == low, B, C, steps,
+                            inputs, cts, decays, states, sum_b, sum_c, by_a, by_b,
+                        )  # fmt: skip
+                        store_rows(dh0, state, width, grad)
+                        store_rows(dA, state, width, total)
+                    total_d = load(dD, b * width + lane)
+                    total_bias = load(dbias, b * width + lane)
+                    for t in range(n_steps):
+                        at = (first + t) * width + lane
+                        x, gy, gb = (
+                            load(inputs, t * W),
+                            load(cts, t * W),
+                            load(by_b, t * W),
+                        )
+                        store(du, at, fma(gb, load(steps, t * W), mul(gy, skip)))
+                        gd = fma(load(by_a, t * W), ln2, mul(gb, x))
                         if soft:
                             gd = mul(gd, sigmoid(add(load(dt, at), shift)))
                         store(ddt, at, gd)
+                        if gated:
+                            g = load(z, at)
+                            s1 = sigmoid(g)
+                            # d silu = s (1 + g (1 - s))
+                            slope = mul(s1, fma(g, sub(one, s1), one))
+                            gz = mul(load(dy, at), load(outs, t * W))
+                            store(dz, at, mul(gz, slope))
                         total_d = fma(gy, x, total_d)
                         total_bias = add(total_bias, gd)
-                    store(dD, block * W, total_d)
-                    store(dbias, block * W, total_bias)
-                for t in range(count):
-                    to = ((b * groups + group) * length + start + t) * n
-                    for i in range(n):
-                        j = (t * n + i) * W
-                        total_b, total_c = _ZERO, _ZERO
-                        for lane in range(W):
-                            total_b += sum_b[j + lane]
-                            total_c += sum_c[j + lane]
-                        dB[to + i] = total_b
-                        dC[to + i] = total_c
-            for k in range(first, final):
-                state = (b * blocks + k) * nw
-                for i in range(n):
-                    store(dh0, state + i * W, load(grads, (k - first) * nw + i * W))
+                    store(dD, b * width + lane, total_d)
+                    store(dbias, b * width + lane, total_bias)
+                for t in range(n_steps):
+                    to = ((b * groups + which) * length + chunk * CHUNK + t) * n
+                    for i in range(0, n, count):
+                        at = (t * n + i) * W
+                        store_sums(dB, to + i, load_rows(sum_b, at, W))
+                        store_sums(dC, to + i, load_rows(sum_c, at, W))
 
     return run
 
@@ -233,18 +250,13 @@ def _padded(a: Array | None, width: int, shape: tuple[int, ...]) -> Array:
     return out.reshape(-1)
 
 
-def _blocked(a: Array | None, lead: int, d: int, n: int, width: int) -> Array:
-    """(lead, d, n) as (lead, blocks, n, lanes), flat."""
-    out: Array = np.zeros((lead, width, n), F32)
-    if a is not None:
-        out[:, :d] = a
-    out = out.reshape(lead, width // W, W, n).transpose(0, 1, 3, 2)
-    return np.ascontiguousarray(out).reshape(-1)
+def _rows_of(n: int) -> int:
+    return next(r for r in _ROWS if n % r == 0)
 
 
-def _unblocked(a: Array, lead: int, d: int, n: int, width: int) -> Array:
-    out = a.reshape(lead, width // W, n, W).transpose(0, 1, 3, 2)
-    return np.ascontiguousarray(out.reshape(lead, width, n)[:, :d])
+def _group(blocks: int) -> int:
+    """Blocks in a task: never by the number of threads, so that sums are the same."""
+    return max(1, min(_GROUP, blocks // _TASKS))
 
 
 def _inputs(
@@ -262,7 +274,7 @@ def _inputs(
     flat = (
         _padded(u, width, u.shape),
         _padded(dt, width, u.shape),
-        _blocked((A * _LOG2E)[None], 1, d, n, width),
+        _padded((A * _LOG2E).T, width, (n, d)),
         np.ascontiguousarray(B).reshape(-1),
         np.ascontiguousarray(C).reshape(-1),
         _padded(D, width, (d,)),
@@ -270,6 +282,11 @@ def _inputs(
         _padded(dt_bias, width, (d,)),
     )
     return (b, length, d, n, width), flat
+
+
+def _by_state(a: Array | None, b: int, d: int, n: int, width: int) -> Array:
+    """(b, d, n) as (b, n, width), flat."""
+    return _padded(None if a is None else a.swapaxes(1, 2), width, (b, n, d))
 
 
 def selective_scan_forward(
@@ -302,28 +319,22 @@ def selective_scan_forward(
     -------
     y : ndarray, shape (batch, time, d)
     last : ndarray, shape (batch, d, n)
-    ends : ndarray, shape (batch, chunks, d, n)
-        A view; ``selective_scan_backward`` reads its blocked memory without copying.
+    ends : ndarray, shape (batch, chunks, n, d)
+        The state before every chunk of `CHUNK` steps.
     """
     (b, length, d, n, width), flat = _inputs(u, dt, A, B, C, D, z, dt_bias)
     blocks, chunks = width // W, max(1, -(-length // CHUNK))
     y = pool.empty((b, length, width), F32)
-    last = pool.empty(b * n * width, F32)
-    ends = pool.empty((b, chunks, blocks, n, W), F32)
-    start = _blocked(h0, b, d, n, width)
-    if length == 0:
-        ends[:, 0] = start.reshape(b, blocks, n, W)
+    last = pool.empty((b, n, width), F32)
+    ends = pool.empty((b, chunks, n, width), F32)
+    start = _by_state(h0, b, d, n, width)
     size = np.array([length, blocks, n, chunks], np.int64)
-    run = _forward(soft, z is not None)
-    launch(run, b * blocks, size, *flat, start, y.reshape(-1), last, ends.reshape(-1))
-    out = y if width == d else np.ascontiguousarray(y[:, :, :d])
-    seen = ends.transpose(0, 1, 2, 4, 3).reshape(b, chunks, width, n)[:, :, :d]
-    return out, _unblocked(last, b, d, n, width), seen
-
-
-def _ends_flat(ends: Array, b: int, d: int, n: int, width: int) -> Array:
-    chunks = ends.shape[1]
-    return _blocked(ends.reshape(b * chunks, d, n), b * chunks, d, n, width)
+    launch(
+        *(_forward(_rows_of(n), soft, z is not None), b * blocks, size, *flat, start),
+        *(y.reshape(-1), last.reshape(-1), ends.reshape(-1)),
+    )
+    out = y if width == d else np.ascontiguousarray(y[..., :d])
+    return out, np.ascontiguousarray(last[..., :d].swapaxes(1, 2)), ends[..., :d]
 
 
 def selective_scan_backward(
@@ -344,38 +355,35 @@ def selective_scan_backward(
     """Gradients by name: u, dt, A, B, C, D, z, dt_bias, h0, shaped like their inputs."""
     (b, length, d, n, width), flat = _inputs(u, dt, A, B, C, D, z, dt_bias)
     blocks, chunks = width // W, max(1, -(-length // CHUNK))
-    groups = -(-blocks // _GROUP)
+    group = _group(b * blocks)
+    groups = -(-blocks // group)
     big = (b, length, width)
     du, ddt = pool.empty(big, F32), pool.empty(big, F32)
     dz = pool.empty(big, F32) if z is not None else np.zeros(W, F32)
-    dA = pool.empty(b * width * n, F32)
+    dA, dh0 = pool.empty((b, n, width), F32), pool.empty((b, n, width), F32)
     dB = pool.empty((b, groups, length, n), F32)
     dC = pool.empty((b, groups, length, n), F32)
-    dD, dbias = pool.empty(b * width, F32), pool.empty(b * width, F32)
-    dh0 = pool.empty(b * width * n, F32)
-    size = np.array([length, blocks, n, chunks, groups], np.int64)
+    dD, dbias = pool.empty((b, width), F32), pool.empty((b, width), F32)
+    size = np.array([length, blocks, n, chunks, group, groups], np.int64)
     launch(
-        _backward(soft, z is not None),
-        b * groups,
-        *(size, *flat),
-        *(_ends_flat(ends, b, d, n, width), _padded(dy, width, u.shape)),
-        _blocked(dlast, b, d, n, width),
-        *(du.reshape(-1), ddt.reshape(-1), dA, dB.reshape(-1), dC.reshape(-1)),
-        *(dD, dz.reshape(-1), dbias, dh0),
+        *(_backward(_rows_of(n), soft, z is not None), b * groups, size, *flat),
+        *(_padded(ends, width, ends.shape), _padded(dy, width, u.shape)),
+        _by_state(dlast, b, d, n, width),
+        *(x.reshape(-1) for x in (du, ddt, dA, dB, dC, dD, dz, dbias, dh0)),
     )
 
     def cut(x: Array) -> Array:
-        return x if width == d else np.ascontiguousarray(x[:, :, :d])
+        return x if width == d else np.ascontiguousarray(x[..., :d])
 
     out = {
         "u": cut(du),
         "dt": cut(ddt),
-        "A": _unblocked(dA, b, d, n, width).sum(0),
+        "A": np.ascontiguousarray(dA.sum(0)[:, :d].T),
         "B": dB[:, 0] if groups == 1 else dB.sum(1),
         "C": dC[:, 0] if groups == 1 else dC.sum(1),
-        "D": dD.reshape(b, width)[:, :d].sum(0),
-        "dt_bias": dbias.reshape(b, width)[:, :d].sum(0),
-        "h0": _unblocked(dh0, b, d, n, width),
+        "D": dD.sum(0)[:d],
+        "dt_bias": dbias.sum(0)[:d],
+        "h0": np.ascontiguousarray(dh0[..., :d].swapaxes(1, 2)),
     }
     if z is not None:
         out["z"] = cut(dz)

@@ -3,225 +3,435 @@
 numba leaves vectorisation to LLVM's loop optimiser, which gives up on loops that carry
 a state over time. Here a vector is a value of LLVM's own vector type: one operation
 becomes one AVX-512 instruction, two of AVX2 or four of NEON, and nothing is left to
-chance. Two interleaved halves also hide the latency of the polynomial on AVX2.
+chance. *Rows* are a few vectors that live in registers together: an operation on rows
+does each of them, and a vector among its operands serves them all.
 
 Indices count elements of flat arrays and are not checked.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
 
-from helix_hal.cpu.jit import intrinsic
+import numpy as np
+
+from helix_hal.cpu.jit import Intrinsic, device_function, intrinsic
+
+__all__ = ["WIDTH", "RowAccess", "add", "exp2", "fma", "load", "mul", "row_access"]
+__all__ += ["scratch", "sigmoid", "softplus", "splat", "spread", "store", "sub"]
 
 WIDTH = 16
 
 _LOG2E = 1.4426950408889634
 _ROUND = 12582912.0  # 1.5 * 2^23: adding it rounds to a whole number
-# 2^r on [-1/2, 1/2], minimax in relative error: 1.2e-7 with the final rounding
-_EXP2 = (
-    1.535336188319500e-4,
-    1.339887440266574e-3,
-    9.618437357674640e-3,
-    5.550332471162809e-2,
-    2.402264791363012e-1,
-    6.931472028550421e-1,
-    1.0,
+# 2^r as polynomials, highest power first: on [0, 1) to 0.9 ulp, on [-1/2, 1/2] to 0.8
+_EXP2_FLOOR = (
+    *(2.1612917771562934e-4, 1.246784464456141e-3, 9.675451554358006e-3),
+    *(0.055485256016254425, 0.2402293086051941, 0.6931470632553101, 1.0),
+)
+_EXP2_NEAREST = (
+    *(1.5353361959569156e-4, 1.3398879673331976e-3, 9.618433192372322e-3),
+    *(0.05550335347652435, 0.24022644758224487, 0.6931471824645996, 1.0),
 )
 
 
-def _types() -> tuple[Any, Any, Any, Any]:
-    """The numba type and the LLVM types; registered once."""
-    if hasattr(_types, "made"):
-        return _types.made  # type: ignore[no-any-return]
+class _Types(NamedTuple):
+    """numba's types of vectors and rows, and LLVM's."""
+
+    vector: Any
+    rows: Any  # a class: rows(count)
+    llvm_vector: Any
+    llvm_whole: Any  # sixteen 32-bit integers
+
+
+@cache
+def _types() -> _Types:
     from llvmlite import ir
     from numba import types
     from numba.extending import models, register_model
 
-    class Vector(types.Type):
+    vector = ir.VectorType(ir.FloatType(), WIDTH)
+
+    class Vector(types.Type):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(name=f"float32x{WIDTH}")
 
-    real, whole = ir.FloatType(), ir.IntType(32)
-    vector = ir.VectorType(real, WIDTH)
+    class Rows(types.Type):  # type: ignore[misc]
+        def __init__(self, count: int) -> None:
+            self.count = count
+            super().__init__(name=f"float32x{WIDTH}x{count}")
 
     @register_model(Vector)
-    class VectorModel(models.PrimitiveModel):
+    class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
         def __init__(self, manager: Any, fe_type: Any) -> None:
-            super().__init__(manager, fe_type, vector)  # type: ignore[no-untyped-call]
+            super().__init__(manager, fe_type, vector)
 
-    _types.made = (  # type: ignore[attr-defined]
-        *(Vector(), vector),
-        *(ir.VectorType(whole, WIDTH), real),
-    )
-    return _types.made  # type: ignore[attr-defined, no-any-return]
+    @register_model(Rows)
+    class RowsModel(models.PrimitiveModel):  # type: ignore[misc]
+        def __init__(self, manager: Any, fe_type: Any) -> None:
+            super().__init__(manager, fe_type, ir.ArrayType(vector, fe_type.count))
+
+    return _Types(Vector(), Rows, vector, ir.VectorType(ir.IntType(32), WIDTH))
 
 
+# --------------------------------------------------------- pieces of LLVM's language
 def _constant(value: float) -> Any:
     import numpy as np
     from llvmlite import ir
 
-    _, vector, _, real = _types()
-    return ir.Constant(vector, [ir.Constant(real, float(np.float32(value)))] * WIDTH)
+    one = ir.Constant(ir.FloatType(), float(np.float32(value)))
+    return ir.Constant(_types().llvm_vector, [one] * WIDTH)
+
+
+def _whole(value: int) -> Any:
+    from llvmlite import ir
+
+    return ir.Constant(
+        _types().llvm_whole, [ir.Constant(ir.IntType(32), value)] * WIDTH
+    )
+
+
+def _undefined() -> Any:
+    from llvmlite import ir
+
+    return ir.Constant(_types().llvm_vector, ir.Undefined)
+
+
+def _shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+    from llvmlite import ir
+
+    kind = ir.VectorType(ir.IntType(32), len(lanes))
+    return builder.shuffle_vector(a, b, ir.Constant(kind, lanes))
 
 
 def _splat(builder: Any, scalar: Any) -> Any:
     from llvmlite import ir
 
-    _, vector, whole, _ = _types()
-    empty = ir.Constant(vector, ir.Undefined)
-    zero = ir.Constant(ir.IntType(32), 0)
-    one = builder.insert_element(empty, scalar, zero)
-    return builder.shuffle_vector(one, empty, ir.Constant(whole, [0] * WIDTH))
+    empty = _undefined()
+    one = builder.insert_element(empty, scalar, ir.Constant(ir.IntType(32), 0))
+    return _shuffle(builder, one, empty, [0] * WIDTH)
 
 
 def _call(builder: Any, name: str, *args: Any) -> Any:
-    """An LLVM intrinsic on vectors."""
+    """An LLVM intrinsic that gives a vector."""
     from llvmlite import ir
 
-    vector = _types()[1]
-    full = f"llvm.{name}.v{WIDTH}f32"
-    fn = builder.module.globals.get(full)
+    fn = builder.module.globals.get(name)
     if fn is None:
-        kind = ir.FunctionType(vector, [vector] * len(args))
-        fn = ir.Function(builder.module, kind, full)
+        kind = ir.FunctionType(_types().llvm_vector, [a.type for a in args])
+        fn = ir.Function(builder.module, kind, name)
     return builder.call(fn, args)
 
 
+def _fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
+    return _call(builder, f"llvm.fma.v{WIDTH}f32", x, y, z)
+
+
+def _polynomial(builder: Any, coefficients: tuple[float, ...], x: Any) -> Any:
+    p = _constant(coefficients[0])
+    for c in coefficients[1:]:
+        p = _fma(builder, p, x, _constant(c))
+    return p
+
+
+def _has_avx512(context: Any) -> bool:
+    return "+avx512dq" in context.codegen().magic_tuple()[2].split(",")
+
+
+def _positive(builder: Any, x: Any) -> Any:
+    below = builder.fcmp_ordered("olt", x, _constant(0))  # NaN compares false: it stays
+    return builder.select(below, _constant(0), x)
+
+
+# ------------------------------------------------------------------ values to values
+Emit = Callable[..., Any]
+
+
+def _operation(name: str, count: int, emit: Emit, doc: str) -> Intrinsic:
+    """``emit(context, builder, *llvm vectors)`` as an intrinsic of vectors and rows."""
+
+    def define(*kinds: Any) -> Any:
+        types = _types()
+        sizes = {k.count for k in kinds if isinstance(k, types.rows)}
+        result = types.rows(*sizes) if sizes else types.vector
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            if not sizes:
+                return emit(context, builder, *args)
+
+            def part(i: int, kind: Any, arg: Any) -> Any:
+                rows = isinstance(kind, types.rows)
+                return builder.extract_value(arg, i) if rows else arg
+
+            return _pack(
+                builder,
+                [
+                    emit(
+                        context,
+                        builder,
+                        *[part(i, k, a) for k, a in zip(kinds, args, strict=True)],
+                    )
+                    for i in range(result.count)
+                ],
+            )
+
+        return result(*kinds), codegen
+
+    scope: dict[str, Any] = {"define": define, "emit": emit}
+    names = ", ".join("xyz"[:count])  # numba looks at the signature
+    exec(f"def {name}(typingctx, {names}):\n    return define({names})\n", scope)
+    fn = scope[name]
+    fn.__module__, fn.__doc__ = __name__, doc
+    return intrinsic(fn)
+
+
+def _pack(builder: Any, vectors: list[Any]) -> Any:
+    from llvmlite import ir
+
+    out = ir.Constant(ir.ArrayType(_types().llvm_vector, len(vectors)), ir.Undefined)
+    for i, v in enumerate(vectors):
+        out = builder.insert_value(out, v, i)
+    return out
+
+
+def _exp2(context: Any, b: Any, x: Any) -> Any:
+    if _has_avx512(context):
+        return _exp2_avx512(b, x)
+    x = b.select(b.fcmp_ordered("olt", x, _constant(-152)), _constant(-152), x)
+    x = b.select(b.fcmp_ordered("ogt", x, _constant(129)), _constant(129), x)
+    magic = _constant(_ROUND)
+    shifted = b.fadd(x, magic)
+    whole, bits = b.fsub(shifted, magic), _types().llvm_whole
+    p = _polynomial(b, _EXP2_NEAREST, b.fsub(x, whole))
+    # in two steps, each a normal number: the result may be subnormal or infinite
+    n = b.sub(b.bitcast(shifted, bits), b.bitcast(magic, bits))
+    half = b.ashr(n, _whole(1))
+    for part in (half, b.sub(n, half)):
+        power = b.shl(b.add(part, _whole(127)), _whole(23))
+        p = b.fmul(p, b.bitcast(power, _types().llvm_vector))
+    return p
+
+
+def _exp2_avx512(b: Any, x: Any) -> Any:
+    """Two of its instructions do the rest exactly, at infinity and below 2^-126 too."""
+    from llvmlite import ir
+
+    every, current = ir.Constant(ir.IntType(16), -1), ir.Constant(ir.IntType(32), 4)
+    floor = ir.Constant(ir.IntType(32), 1)
+    same = (_undefined(), every, current)
+    fraction = _call(b, "llvm.x86.avx512.mask.reduce.ps.512", x, floor, *same)
+    p = _polynomial(b, _EXP2_FLOOR, fraction)
+    return _call(b, "llvm.x86.avx512.mask.scalef.ps.512", p, x, *same)
+
+
+def _sigmoid(context: Any, b: Any, x: Any) -> Any:
+    e = _exp2(context, b, b.fmul(x, _constant(-_LOG2E)))
+    return b.fdiv(_constant(1.0), b.fadd(e, _constant(1.0)))
+
+
+def _softplus(context: Any, b: Any, x: Any) -> Any:
+    """max(x, 0) + log(1 + e^-|x|), the logarithm by the series of atanh."""
+    size = _call(b, f"llvm.fabs.v{WIDTH}f32", x)
+    e = _exp2(context, b, b.fmul(size, _constant(-_LOG2E)))
+    s = b.fdiv(e, b.fadd(e, _constant(2.0)))
+    series = tuple(2.0 / k for k in (15, 13, 11, 9, 7, 5, 3, 1))
+    log = b.fmul(_polynomial(b, series, b.fmul(s, s)), s)
+    return b.fadd(_positive(b, x), log)
+
+
+add = _operation("add", 2, lambda _, b, x, y: b.fadd(x, y), "x + y")
+sub = _operation("sub", 2, lambda _, b, x, y: b.fsub(x, y), "x - y")
+mul = _operation("mul", 2, lambda _, b, x, y: b.fmul(x, y), "x * y")
+fma = _operation("fma", 3, lambda _, b, x, y, z: _fma(b, x, y, z), "x * y + z")
+exp2 = _operation("exp2", 1, _exp2, "2^x within 2 ulp, for every float32.")
+sigmoid = _operation("sigmoid", 1, _sigmoid, "1 / (1 + e^-x)")
+softplus = _operation("softplus", 1, _softplus, "log(1 + e^x)")
+
+
+# ------------------------------------------------------------------------- memory
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
     data = context.make_array(kind)(context, builder, array).data
     return builder.gep(data, [index])
 
 
-def _operation(name: str, count: int, emit: Any) -> Any:
-    """An intrinsic of vectors that gives a vector."""
-    names = ", ".join("abcd"[:count])
-    scope: dict[str, Any] = {"_types": _types, "emit": emit}
-    exec(
-        f"def {name}(typingctx, {names}):\n"
-        f"    v = _types()[0]\n"
-        f"    return v({', '.join(['v'] * count)}), "
-        f"lambda context, builder, signature, args: emit(builder, *args)\n",
-        scope,
-    )
-    fn = scope[name]
-    fn.__module__ = __name__
-    return intrinsic(fn)
+def _load(builder: Any, pointer: Any) -> Any:
+    vector = _types().llvm_vector
+    return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=4)
 
 
-def _exp2(b: Any, x: Any) -> Any:
-    from llvmlite import ir
-
-    _, vector, whole, _ = _types()
-    low, high, magic = _constant(-126.0), _constant(127.99999), _constant(_ROUND)
-    x = b.select(b.fcmp_ordered("olt", x, low), low, x)  # NaN compares false: it stays
-    x = b.select(b.fcmp_ordered("ogt", x, high), high, x)
-    shifted = b.fadd(x, magic)
-    r = b.fsub(x, b.fsub(shifted, magic))
-    p = _constant(_EXP2[0])
-    for c in _EXP2[1:]:
-        p = _call(b, "fma", p, r, _constant(c))
-    step = ir.Constant(whole, [ir.Constant(ir.IntType(32), 23)] * WIDTH)
-    power = b.shl(b.bitcast(shifted, whole), step)
-    return b.bitcast(b.add(b.bitcast(p, whole), power), vector)
-
-
-add = _operation("add", 2, lambda b, x, y: b.fadd(x, y))
-sub = _operation("sub", 2, lambda b, x, y: b.fsub(x, y))
-mul = _operation("mul", 2, lambda b, x, y: b.fmul(x, y))
-div = _operation("div", 2, lambda b, x, y: b.fdiv(x, y))
-fma = _operation("fma", 3, lambda b, x, y, z: _call(b, "fma", x, y, z))
-exp2 = _operation("exp2", 1, _exp2)
-exp2.__doc__ = (
-    "2^x to 1.5 ulp; 0 below -126 rounds to 2^-126, above 128 to the largest."
-)
-absolute = _operation("absolute", 1, lambda b, x: _call(b, "fabs", x))
-positive = _operation(
-    "positive",
-    1,
-    lambda b, x: b.select(b.fcmp_ordered("olt", x, _constant(0)), _constant(0), x),
-)
+def _store(builder: Any, value: Any, pointer: Any) -> None:
+    builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=4)
 
 
 @intrinsic
-def load(typingctx, array, index):
+def load(typingctx, array, index):  # type: ignore[no-untyped-def]
     """Sixteen elements from ``array[index]`` on."""
     from numba import types
 
-    v, vector, _, _ = _types()
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return _load(builder, _pointer(context, builder, signature.args[0], *args))
 
-    def codegen(context, builder, signature, args):
-        p = _pointer(context, builder, signature.args[0], *args)
-        out = builder.load(builder.bitcast(p, vector.as_pointer()))
-        out.align = 4
-        return out
-
-    return v(array, types.intp), codegen
+    return _types().vector(array, types.intp), codegen
 
 
 @intrinsic
-def store(typingctx, array, index, value):
+def store(typingctx, array, index, value):  # type: ignore[no-untyped-def]
     """Write sixteen elements from ``array[index]`` on."""
     from numba import types
 
-    v, vector, _, _ = _types()
-
-    def codegen(context, builder, signature, args):
-        p = _pointer(context, builder, signature.args[0], *args[:2])
-        out = builder.store(args[2], builder.bitcast(p, vector.as_pointer()))
-        out.align = 4
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        to = _pointer(context, builder, signature.args[0], *args[:2])
+        _store(builder, args[2], to)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, v), codegen
+    return types.void(array, types.intp, _types().vector), codegen
 
 
 @intrinsic
-def spread(typingctx, array, index):
+def spread(typingctx, array, index):  # type: ignore[no-untyped-def]
     """``array[index]`` in all lanes."""
     from numba import types
 
-    v, _, _, _ = _types()
-
-    def codegen(context, builder, signature, args):
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         p = _pointer(context, builder, signature.args[0], *args)
         return _splat(builder, builder.load(p))
 
-    return v(array, types.intp), codegen
+    return _types().vector(array, types.intp), codegen
 
 
 @intrinsic
-def splat(typingctx, value):
+def splat(typingctx, value):  # type: ignore[no-untyped-def]
     """One float32 in all lanes."""
     from numba import types
 
-    v, _, _, _ = _types()
-
-    def codegen(context, builder, signature, args):
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         return _splat(builder, args[0])
 
-    return v(types.float32), codegen
+    return _types().vector(types.float32), codegen
 
 
-def _sigmoid(b: Any, x: Any) -> Any:
-    e = _exp2(b, b.fmul(x, _constant(-_LOG2E)))
-    return b.fdiv(_constant(1.0), b.fadd(e, _constant(1.0)))
+@device_function
+def scratch(count):  # type: ignore[no-untyped-def]
+    """Memory for `count` floats that starts on a cache line."""
+    block = np.empty(count + WIDTH, np.float32)
+    first = (-block.ctypes.data % (4 * WIDTH)) // 4
+    return block[first : first + count]
 
 
-def _log1p_unit(b: Any, e: Any) -> Any:
-    """log(1 + e) for e in [0, 1]: the atanh series of e / (2 + e)."""
-    s = b.fdiv(e, b.fadd(e, _constant(2.0)))
-    s2 = b.fmul(s, s)
-    p = _constant(2.0 / 15)
-    for k in (13, 11, 9, 7, 5, 3, 1):
-        p = _call(b, "fma", p, s2, _constant(2.0 / k))
-    return b.fmul(p, s)
+class RowAccess(NamedTuple):
+    """How `count` rows get into registers and out of them."""
+
+    count: int
+    load: Intrinsic
+    spread: Intrinsic
+    store: Intrinsic
+    dot: Intrinsic
+    store_sums: Intrinsic
 
 
-def _softplus(b: Any, x: Any) -> Any:
-    e = _exp2(b, b.fmul(_call(b, "fabs", x), _constant(-_LOG2E)))
-    top = b.select(b.fcmp_ordered("olt", x, _constant(0)), _constant(0), x)
-    return b.fadd(top, _log1p_unit(b, e))
+@cache
+def row_access(count: int) -> RowAccess:
+    """Intrinsics for rows of `count` vectors, a power of two up to sixteen.
+
+    ``load(array, index, step)`` and ``store(array, index, step, rows)`` have row r at
+    ``index + r step``; ``spread(array, index)`` has ``array[index + r]`` in all lanes of
+    row r; ``dot(x, y, start)`` is start + sum_r x_r y_r, a vector; and
+    ``store_sums(array, index, rows)`` writes the sum over the lanes of row r to
+    ``array[index + r]``.
+    """
+
+    def at(context, builder, kind, array, index, step):  # type: ignore[no-untyped-def]
+        first = _pointer(context, builder, kind, array, index)
+        one = index.type
+        return [builder.gep(first, [builder.mul(step, one(r))]) for r in range(count)]
+
+    @intrinsic
+    def load(typingctx, array, index, step):  # type: ignore[no-untyped-def]
+        from numba import types
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            where = at(context, builder, signature.args[0], *args)
+            return _pack(builder, [_load(builder, p) for p in where])
+
+        return _types().rows(count)(array, types.intp, types.intp), codegen
+
+    @intrinsic
+    def spread(typingctx, array, index):  # type: ignore[no-untyped-def]
+        from numba import types
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            step = args[1].type(1)
+            where = at(context, builder, signature.args[0], *args, step)
+            return _pack(builder, [_splat(builder, builder.load(p)) for p in where])
+
+        return _types().rows(count)(array, types.intp), codegen
+
+    @intrinsic
+    def store(typingctx, array, index, step, rows):  # type: ignore[no-untyped-def]
+        from numba import types
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            where = at(context, builder, signature.args[0], *args[:3])
+            for r, p in enumerate(where):
+                _store(builder, builder.extract_value(args[3], r), p)
+            return context.get_dummy_value()
+
+        kind = _types().rows(count)
+        return types.void(array, types.intp, types.intp, kind), codegen
+
+    @intrinsic
+    def dot(typingctx, x, y, start):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            total = args[2]
+            for r in range(count):
+                pair = [builder.extract_value(a, r) for a in args[:2]]
+                total = _fma(builder, *pair, total)
+            return total
+
+        kind, vector = _types().rows(count), _types().vector
+        return vector(kind, kind, vector), codegen
+
+    @intrinsic
+    def store_sums(typingctx, array, index, rows):  # type: ignore[no-untyped-def]
+        from numba import types
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            vectors = [builder.extract_value(args[2], r) for r in range(count)]
+            sums = _lane_sums(builder, vectors)
+            to = _pointer(context, builder, signature.args[0], *args[:2])
+            _store(builder, sums, to)
+            return context.get_dummy_value()
+
+        kind = _types().rows(count)
+        return types.void(array, types.intp, kind), codegen
+
+    return RowAccess(count, load, spread, store, dot, store_sums)
 
 
-sigmoid = _operation("sigmoid", 1, _sigmoid)
-softplus = _operation("softplus", 1, _softplus)
+def _lane_sums(builder: Any, vectors: list[Any]) -> Any:
+    """The sum of each vector's lanes, as one short vector.
+
+    Two vectors are folded into one, the first in the lanes without a certain bit, the
+    second in those with it, until one vector holds a share of each sum.
+    """
+    lanes = range(WIDTH)
+    bit = WIDTH // 2
+    place = [0]  # lane where the sum of each vector ends
+    while len(vectors) > 1:
+        keep = [j if not j & bit else j - bit + WIDTH for j in lanes]
+        move = [j + bit if not j & bit else j + WIDTH for j in lanes]
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [
+            builder.fadd(_shuffle(builder, a, b, keep), _shuffle(builder, a, b, move))
+            for a, b in pairs
+        ]
+        place = place + [p + bit for p in place]
+        bit //= 2
+    (total,) = vectors
+    while bit:
+        turned = _shuffle(builder, total, total, [j ^ bit for j in lanes])
+        total = builder.fadd(total, turned)
+        bit //= 2
+    return _shuffle(builder, total, total, place)

@@ -80,7 +80,12 @@ from ._grad import (
 from ._graph import Equation as Equation, Graph as Graph
 from ._indexing import take as take, take_along_axis as take_along_axis
 from ._kernels import which as which
-from ._module import Module as Module, StateDictError as StateDictError
+from ._module import (
+    Module as Module,
+    StateDictError as StateDictError,
+    load as load,
+    save as save,
+)
 from ._ops import (
     abs as abs,
     add as add,

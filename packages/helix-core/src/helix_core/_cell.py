@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ._errors import TraceError
+from ._errors import ShapeError, TraceError
 from ._state import STATE
 from ._tape import Mark
 from ._tensor import Tensor
@@ -139,9 +139,10 @@ class Parameter(Cell, Signatures):
         return Tensor(t.buffer, t.aval, t.device, leaf)
 
     def freeze(self, frozen: bool = True) -> None:
-        """Stop (or start again) recording gradients for this parameter."""
+        """Stop (or start again) recording gradients; one that was recorded is dropped."""
         self.trainable = not frozen
-        self._value = self._own(self._value)
+        self._grad.value = None
+        self.value = self.value
 
     @property
     def grad(self) -> Any:
@@ -149,6 +150,11 @@ class Parameter(Cell, Signatures):
 
     @grad.setter
     def grad(self, t: Any) -> None:
+        if isinstance(t, Tensor) and t.aval.shape != self.aval.shape:
+            raise ShapeError(
+                f"[grad] expected shape {self.aval.shape}; got {t.aval!r} for the "
+                f"parameter {self.name!r}"
+            )
         self._grad.value = t
 
     @property

@@ -6,11 +6,14 @@ they were set, through lists, tuples and dicts. A name is the path: ``layers.0.w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
+import numpy as np
+
 from ._cell import Cell, Parameter
-from ._errors import HelixError
+from ._dtypes import DType, as_dtype
+from ._errors import DTypeError, HelixError
 from ._tensor import Tensor
 
 
@@ -77,13 +80,8 @@ class Module:
     # ---------------------------------------------------------------------- state
     def state_dict(self) -> dict[str, Tensor]:
         """Values of all parameters and cells by path; shared ones once."""
-        out: dict[str, Tensor] = {}
-        seen: set[int] = set()
-        for name, c in self.named_cells():
-            if id(c) not in seen and c.value is not None:
-                seen.add(id(c))
-                out[name] = c.value.detach()
-        return out
+        values = {n: c.value for n, c in self._first_names().items()}
+        return {n: t.detach() for n, t in values.items() if t is not None}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Set parameters and cells by path; nothing is set if anything does not fit.
@@ -92,6 +90,7 @@ class Module:
         ----------
         state : mapping of str to Tensor or array
             Values are cast to the dtype, and moved to the device, of what they replace.
+            A shared cell may have any of its names.
         strict : bool
             Names must match exactly.
 
@@ -103,14 +102,11 @@ class Module:
         from ._create import tensor
 
         cells = dict(self.named_cells())
-        first: dict[int, str] = {}
-        for name, c in cells.items():
-            first.setdefault(id(c), name)
         filled = {id(cells[n]) for n in state if n in cells}
         missing = [
             n
-            for n, c in cells.items()
-            if first[id(c)] == n and c.value is not None and id(c) not in filled
+            for n, c in self._first_names().items()
+            if c.value is not None and id(c) not in filled
         ]
         extra = [n for n in state if n not in cells]
         wrong = []
@@ -119,15 +115,15 @@ class Module:
             cell = cells.get(name)
             if cell is None:
                 continue
-            t = tensor(value)
-            old = cell.value
+            t, old = tensor(value), cell.value
             if old is not None:
-                if t.shape != old.shape:
-                    wrong.append(f"{name}: expected {old.shape}, got {t.shape}")
+                lossy = t.dtype.category == "complex" != old.dtype.category
+                if t.shape != old.shape or lossy:
+                    wrong.append(f"{name}: expected {old.aval!r}, got {t.aval!r}")
                     continue
                 t = tensor(t, dtype=old.dtype, device=old.device)
             new[cell] = t.detach()
-        problems = [f"wrong shape: {'; '.join(wrong)}"] if wrong else []
+        problems = [f"wrong shape or dtype: {'; '.join(wrong)}"] if wrong else []
         if strict and missing:
             problems.append(f"missing: {', '.join(missing)}")
         if strict and extra:
@@ -140,6 +136,21 @@ class Module:
         for cell, t in new.items():
             cell.value = t
 
+    def _first_names(self) -> dict[str, Cell]:
+        """Each cell once, under its first name."""
+        out: dict[str, Cell] = {}
+        seen: set[int] = set()
+        for name, c in self.named_cells():
+            if id(c) not in seen:
+                seen.add(id(c))
+                if name in out:
+                    raise StateDictError(
+                        f"[module] expected one cell of the name {name!r}; got two. "
+                        "Hint: a key of a dict may not contain a dot"
+                    )
+                out[name] = c
+        return out
+
     # ----------------------------------------------------------------------- modes
     def train(self, mode: bool = True) -> Self:
         """Switch every module below to training (or evaluation) behaviour."""
@@ -151,30 +162,71 @@ class Module:
         """Switch to evaluation: no dropout, fixed statistics."""
         return self.train(False)
 
-    def to(self, target: Any) -> Self:
-        """Move every cell to a device, or cast the floating ones to a dtype; in place."""
-        from ._dtypes import DType
+    def freeze(self, frozen: bool = True) -> Self:
+        """Stop (or start again) learning every parameter below."""
+        for p in self.parameters():
+            p.freeze(frozen)
+        return self
 
-        for _, c in self.named_cells():
+    def to(self, target: Any) -> Self:
+        """Move every cell to a device, or cast the floating ones to a dtype; in place.
+
+        Gradients go along. If one cannot be moved, none is. Optimizers keep state of
+        their own: make them afterwards.
+
+        Parameters
+        ----------
+        target : Device, DType, or the name of either
+        """
+        target = _as_target(target)
+        cells = list(self._first_names().values())
+        cells += [p._grad for p in self.parameters()]
+        new = []
+        for c in cells:
             t = c.value
-            if t is None or (isinstance(target, DType) and not t.dtype.inexact):
-                continue
-            c.value = t.detach().to(target)
+            if t is not None and (t.dtype.inexact or not isinstance(target, DType)):
+                new.append((c, t.detach().to(target)))
+        for c, t in new:
+            c.value = t
         return self
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__}("]
-        for k, v in vars(self).items():
-            if isinstance(v, Module):
-                text = repr(v).replace("\n", "\n  ")
-            elif isinstance(v, Cell):
-                text = "None" if v.value is None else repr(v.value.aval)
-            elif isinstance(v, (list, tuple)) and v and isinstance(v[0], Module):
-                text = f"[{len(v)} x {type(v[0]).__name__}]"
-            else:
-                continue
-            lines.append(f"  {k}={text},")
-        return "\n".join([*lines, ")"]) if len(lines) > 1 else lines[0] + ")"
+        shown = [(k, _show(v)) for k, v in vars(self).items()]
+        lines = [f"{k}={v}," for k, v in shown if v is not None]
+        return f"{type(self).__name__}{_block('(', lines, ')')}"
+
+
+def _as_target(target: Any) -> Any:
+    """A dtype where the argument means one, else what names a device."""
+    if isinstance(target, (str, type, np.dtype)):
+        try:
+            return as_dtype(target)
+        except DTypeError:
+            return target
+    return target
+
+
+def _show(v: Any) -> str | None:
+    """How a part of a module prints; None where it holds no cells."""
+    if isinstance(v, Module):
+        return repr(v)
+    if isinstance(v, Cell):
+        return "None" if v.value is None else repr(v.value.aval)
+    if isinstance(v, dict):
+        items = [(k, _show(x)) for k, x in v.items()]
+        lines = [f"{k!r}: {x}," for k, x in items if x is not None]
+        return _block("{", lines, "}") if lines else None
+    if isinstance(v, (list, tuple)):
+        parts = [x for x in map(_show, v) if x is not None]
+        if len(parts) > 1 and len(set(parts)) == 1:
+            return f"[{len(parts)} x {parts[0]}]"
+        return _block("[", [f"{x}," for x in parts], "]") if parts else None
+    return None
+
+
+def _block(start: str, lines: Iterable[str], end: str) -> str:
+    inner = "".join("\n" + line for line in lines).replace("\n", "\n  ")
+    return f"{start}{inner}\n{end}" if inner else start + end
 
 
 def _walk(
@@ -184,14 +236,16 @@ def _walk(
     repeat_cells: bool = False,
     above: tuple[int, ...] = (),
 ) -> Iterator[tuple[str, Any]]:
-    """Depth first. ``above`` stops a module that contains itself."""
+    """Depth first. ``above`` stops what contains itself."""
+    if id(x) in above:
+        return
     if isinstance(x, Cell):
         if repeat_cells or id(x) not in seen:
             seen.add(id(x))
             yield name, x
         return
     if isinstance(x, Module):
-        if id(x) in above or (id(x) in seen and not repeat_cells):
+        if id(x) in seen and not repeat_cells:
             return
         seen.add(id(x))
         yield name, x
@@ -205,3 +259,47 @@ def _walk(
     for k, v in items:
         path = f"{name}.{k}" if name else str(k)
         yield from _walk(v, path, seen, repeat_cells, (*above, id(x)))
+
+
+def save(source: Module | Mapping[str, Any], path: Any, **metadata: str) -> None:
+    """Write a module's state, or tensors by name, to a safetensors file, atomically.
+
+    Parameters
+    ----------
+    source : Module, or mapping of str to Tensor or array
+    path : path
+    **metadata : str
+        Kept in the file's header; ``hx.files.read_metadata(path)`` reads it.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written; what was there stays.
+    """
+    from .files import save_tensors
+
+    state = source.state_dict() if isinstance(source, Module) else source
+    arrays = {k: np.asarray(v) for k, v in state.items()}
+    save_tensors(path, arrays, metadata or None)
+
+
+def load(path: Any, device: Any = None) -> dict[str, Tensor]:
+    """Tensors by name from a safetensors file: ``module.load_state_dict(hx.load(path))``.
+
+    Raises
+    ------
+    FileError
+        If it is missing, truncated, or not in the format.
+
+    Examples
+    --------
+    >>> import tempfile, helix_core as hx
+    >>> path = tempfile.mkdtemp() + "/weights.safetensors"
+    >>> hx.save({"w": hx.tensor([1.0, 2.0])}, path)
+    >>> hx.load(path)["w"].tolist()
+    [1.0, 2.0]
+    """
+    from ._create import tensor
+    from .files import load_tensors
+
+    return {k: tensor(a, device=device) for k, a in load_tensors(path).items()}

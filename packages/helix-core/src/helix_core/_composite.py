@@ -16,7 +16,7 @@ from ._cell import Cell
 from ._device import Device
 from ._errors import HelixError
 from ._kernels import Choice, choose
-from ._primitive import check_concrete, mixed_devices, tape_node
+from ._primitive import check_concrete, mixed_devices, raise_unhashable, tape_node
 from ._state import STATE, scope
 from ._tensor import Tensor
 from ._trace import close
@@ -100,7 +100,10 @@ class Composite:
     ) -> tuple[tuple[Aval, ...], bool]:
         """Output avals, and whether a tuple is returned."""
         key = (avals, *attrs.items())
-        hit = self._infer.get(key)
+        try:
+            hit = self._infer.get(key)
+        except TypeError as e:
+            raise_unhashable(self.name, attrs, e)
         if hit is None:
             device = STATE.get().device or Device("numpy")
             closed = self.body(avals, attrs, device)
@@ -134,7 +137,10 @@ class Composite:
         else:
             dev = s.device or Device("cpu")
         avals = tuple([a.aval for a in args])
-        choice = choose(self.name, dev, avals, attrs)
+        try:
+            choice = choose(self.name, dev, avals, attrs)
+        except TypeError as e:
+            raise_unhashable(self.name, attrs, e)
         tracked = _tracked(args, s.active)
         if choice.kernel == "default":
             if not tracked or not (self.opaque or self._has_rule()):

@@ -98,6 +98,11 @@ def as_dtype(value: Any) -> DType:
         raise DTypeError(f"[dtype] expected one of {names}; got {value!r}") from None
 
 
+def foreign(dtype: np.dtype[Any]) -> bool:
+    """A dtype of ml_dtypes: many functions of NumPy do not know it."""
+    return dtype.isbuiltin == 2
+
+
 _EDGES = {
     "bool": ["i*"],
     "i*": ["uint8", "int8"],

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _contract, _create, _ops, _reduce, _shape, _tape
 from ._cell import Cell, Parameter
-from ._dtypes import ALL, DType
+from ._dtypes import ALL, DType, foreign
 from ._errors import DTypeError, ShapeError, TraceError
 from ._indexing import At, getitem
 from ._tensor import Tensor
@@ -35,7 +35,7 @@ def _host(x: Any) -> np.ndarray:
 def _numpy(x: Any) -> np.ndarray:
     """The values as a read-only NumPy array; no copy where the device allows."""
     a: Any = _host(x)
-    if a.dtype.kind == "V":  # memoryview does not know bfloat16
+    if foreign(a.dtype):  # memoryview does not know bfloat16
         v = np.asarray(memoryview(a.view(f"u{a.itemsize}")).toreadonly())
         return v.view(a.dtype)
     if not a.flags.c_contiguous and not a.flags.f_contiguous:
@@ -54,7 +54,7 @@ def _item(x: Any) -> Any:
     a = _host(x)
     if a.size != 1:
         raise ShapeError(f"[item] expected one element; got {_value(x).aval!r}")
-    return a.item() if a.dtype.kind != "V" else float(a.reshape(()).astype(np.float32))
+    return float(a.reshape(()).astype(np.float32)) if foreign(a.dtype) else a.item()
 
 
 def _bool(x: Any) -> bool:
@@ -92,7 +92,7 @@ def _repr(x: Any) -> str:
     with np.printoptions(threshold=60, edgeitems=3, precision=4, suppress=False):
         a = _host(t)
         body = np.array2string(
-            a.astype(np.float32) if a.dtype.kind == "V" else a,
+            a.astype(np.float32) if foreign(a.dtype) else a,
             separator=", ",
             prefix="Tensor(",
         )
@@ -102,7 +102,7 @@ def _repr(x: Any) -> str:
 
 def _tolist(x: Any) -> Any:
     a = _host(x)
-    return (a.astype(np.float32) if a.dtype.kind == "V" else a).tolist()
+    return (a.astype(np.float32) if foreign(a.dtype) else a).tolist()
 
 
 def _to(x: Any, target: Any) -> Tensor:

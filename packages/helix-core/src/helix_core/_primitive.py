@@ -8,7 +8,7 @@ is missing is decomposed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from ._aval import Aval
 from ._errors import DeviceError, HelixError, TraceError
@@ -232,7 +232,8 @@ def mixed_devices(name: str, args: Any) -> None:
     )
 
 
-def raise_unhashable(name: str, attrs: dict[str, Any], error: TypeError) -> None:
+def raise_unhashable(name: str, attrs: dict[str, Any], error: TypeError) -> NoReturn:
+    """Name the attribute that made ``error``; raise it again if that was none."""
     for k, v in attrs.items():
         try:
             hash(v)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._dtypes import foreign
 from .quiet import loudless, quiet, run
 
 ndarray = np.ndarray
@@ -80,7 +81,7 @@ def _floordiv(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _cast(a: np.ndarray, dtype: Any) -> np.ndarray:
-    if dtype.category == "bool" and a.dtype.kind == "V":
+    if dtype.category == "bool" and foreign(a.dtype):
         return np.asarray(a.astype(np.float32) != 0)
     return a.astype(dtype.dtype)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._dtypes import as_dtype
+from .._dtypes import as_dtype, foreign
 from .quiet import loudless, quiet, run
 
 _FLOAT32 = np.dtype(np.float32)
@@ -17,7 +17,7 @@ _FLOAT32 = np.dtype(np.float32)
 def _wide(a: np.ndarray) -> np.dtype[Any]:
     """16-bit floats accumulate in float32; integers wrap in their own dtype."""
     dtype = a.dtype
-    return _FLOAT32 if dtype.kind == "V" or dtype.char == "e" else dtype
+    return _FLOAT32 if dtype.char == "e" or dtype.isbuiltin == 2 else dtype
 
 
 narrowed = quiet(lambda a, dtype: a.astype(dtype))
@@ -51,7 +51,7 @@ def _extremum(f: Any) -> Callable[..., Any]:
 
 def _arg(f: Any) -> Callable[..., Any]:
     def lowering(dev: Any, a: np.ndarray, axis: int, out: Any = None) -> np.ndarray:
-        if a.dtype.kind == "V":
+        if foreign(a.dtype):
             a = a.astype(np.float32)
         return np.asarray(f(a, axis=axis)).astype(np.int32)
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from .._dtypes import foreign
+
 
 def _key(a: np.ndarray) -> np.ndarray:
-    return a.astype(np.float32) if a.dtype.kind == "V" else a
+    return a.astype(np.float32) if foreign(a.dtype) else a
 
 
 def _sort(

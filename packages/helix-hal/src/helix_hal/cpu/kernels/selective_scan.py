@@ -57,10 +57,10 @@ _ONE, _ZERO = F32(1), F32(0)
 
 @cache
 def _forward(rows: int, soft: bool, gated: bool) -> Jitted:
-    count, load_rows, spread_rows, store_rows, dot_rows, _ = row_access(rows)
+    load_rows, spread_rows, store_rows, dot_rows, _ = row_access(rows)
 
     @kernel
-    def run(lo, hi, size, u, dt, A, B, C, D, z, bias, h0, y, last, ends):  # type: ignore[no-untyped-def]
+    def run(lo, hi, size, u, dt, A, B, C, D, z, bias, h0, y, last, ends):
         length, blocks, n, chunks = size[0], size[1], size[2], size[3]
         width = blocks * W
         h, rates = scratch(n * W), scratch(n * W)
@@ -82,7 +82,7 @@ def _forward(rows: int, soft: bool, gated: bool) -> Jitted:
                     if soft:
                         d = softplus(d)
                     dx, out = mul(d, x), mul(skip, x)
-                    for i in range(0, n, count):
+                    for i in range(0, n, rows):
                         decay = exp2(mul(d, load_rows(rates, i * W, W)))
                         drive = mul(dx, spread_rows(B, t * n + i))
                         s = fma(decay, load_rows(h, i * W, W), drive)
@@ -100,20 +100,20 @@ def _forward(rows: int, soft: bool, gated: bool) -> Jitted:
 
 @cache
 def _backward(rows: int, soft: bool, gated: bool) -> Jitted:
-    count, load_rows, spread_rows, store_rows, dot_rows, store_sums = row_access(rows)
+    load_rows, spread_rows, store_rows, dot_rows, store_sums = row_access(rows)
 
     @device_function
-    def replay(size, i, rates, s, B, C, steps, inputs, decays, states, outs):  # type: ignore[no-untyped-def]
+    def replay(size, i, rates, s, B, C, steps, inputs, decays, states, outs):
         """Decays and states of a chunk again, and with a gate what it multiplied."""
         n_steps, n, first = size
         store_rows(states, 0, W, s)
         for t in range(n_steps):
-            d, at, here = load(steps, t * W), (first + t) * n + i, t * count * W
+            d, at, here = load(steps, t * W), (first + t) * n + i, t * rows * W
             decay = exp2(mul(d, rates))
             drive = mul(mul(d, load(inputs, t * W)), spread_rows(B, at))
             s = fma(decay, s, drive)
             store_rows(decays, here, W, decay)
-            store_rows(states, here + count * W, W, s)
+            store_rows(states, here + rows * W, W, s)
             if gated:
                 out = dot_rows(s, spread_rows(C, at), load(outs, t * W))
                 store(outs, t * W, out)
@@ -122,15 +122,15 @@ def _backward(rows: int, soft: bool, gated: bool) -> Jitted:
     def reverse(
         size, i, rates, grad, total, fresh, B, C, steps, inputs, cts, decays, states,
         sum_b, sum_c, by_a, by_b,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         """The chunk backwards: gradients of the state before it and of the rates."""
         n_steps, n, first = size
         for t in range(n_steps - 1, -1, -1):
             d, gy, at = load(steps, t * W), load(cts, t * W), (first + t) * n + i
             dx = mul(d, load(inputs, t * W))
-            here, to = t * count * W, (t * n + i) * W
+            here, to = t * rows * W, (t * n + i) * W
             grad = fma(gy, spread_rows(C, at), grad)
-            s = load_rows(states, here + count * W, W)
+            s = load_rows(states, here + rows * W, W)
             if fresh:
                 store_rows(sum_c, to, W, mul(gy, s))
                 store_rows(sum_b, to, W, mul(dx, grad))
@@ -149,12 +149,12 @@ def _backward(rows: int, soft: bool, gated: bool) -> Jitted:
     def run(
         lo, hi, size, u, dt, A, B, C, D, z, bias, ends, dy, dlast,
         du, ddt, dA, dB, dC, dD, dz, dbias, dh0,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         length, blocks, n, chunks = size[0], size[1], size[2], size[3]
         group, groups = size[4], size[5]
         width = blocks * W
         zero, one, ln2 = splat(_ZERO), splat(_ONE), splat(_LN2)
-        decays, states = scratch(CHUNK * count * W), scratch((CHUNK + 1) * count * W)
+        decays, states = scratch(CHUNK * rows * W), scratch((CHUNK + 1) * rows * W)
         steps, inputs, cts = scratch(CHUNK * W), scratch(CHUNK * W), scratch(CHUNK * W)
         outs, by_a, by_b = scratch(CHUNK * W), scratch(CHUNK * W), scratch(CHUNK * W)
         sum_b, sum_c = scratch(CHUNK * n * W), scratch(CHUNK * n * W)
@@ -189,7 +189,7 @@ def _backward(rows: int, soft: bool, gated: bool) -> Jitted:
                         store(cts, t * W, gy)
                         store(by_a, t * W, zero)
                         store(by_b, t * W, zero)
-                    for i in range(0, n, count):
+                    for i in range(0, n, rows):
                         rates = load_rows(A, i * width + lane, width)
                         end = ((b * chunks + chunk) * n + i) * width + lane
                         s = load_rows(ends, end, width)
@@ -231,7 +231,7 @@ def _backward(rows: int, soft: bool, gated: bool) -> Jitted:
                     store(dbias, b * width + lane, total_bias)
                 for t in range(n_steps):
                     to = ((b * groups + which) * length + chunk * CHUNK + t) * n
-                    for i in range(0, n, count):
+                    for i in range(0, n, rows):
                         at = (t * n + i) * W
                         store_sums(dB, to + i, load_rows(sum_b, at, W))
                         store_sums(dC, to + i, load_rows(sum_c, at, W))
@@ -330,7 +330,9 @@ def selective_scan_forward(
     start = _by_state(h0, b, d, n, width)
     size = np.array([length, blocks, n, chunks], np.int64)
     launch(
-        *(_forward(_rows_of(n), soft, z is not None), b * blocks, size, *flat, start),
+        _forward(_rows_of(n), soft, z is not None),
+        b * blocks,
+        *(size, *flat, start),
         *(y.reshape(-1), last.reshape(-1), ends.reshape(-1)),
     )
     out = y if width == d else np.ascontiguousarray(y[..., :d])
@@ -366,7 +368,9 @@ def selective_scan_backward(
     dD, dbias = pool.empty((b, width), F32), pool.empty((b, width), F32)
     size = np.array([length, blocks, n, chunks, group, groups], np.int64)
     launch(
-        *(_backward(_rows_of(n), soft, z is not None), b * groups, size, *flat),
+        _backward(_rows_of(n), soft, z is not None),
+        b * groups,
+        *(size, *flat),
         *(_padded(ends, width, ends.shape), _padded(dy, width, u.shape)),
         _by_state(dlast, b, d, n, width),
         *(x.reshape(-1) for x in (du, ddt, dA, dB, dC, dD, dz, dbias, dh0)),

@@ -54,23 +54,23 @@ def _types() -> _Types:
 
     vector = ir.VectorType(ir.FloatType(), WIDTH)
 
-    class Vector(types.Type):  # type: ignore[misc]
+    class Vector(types.Type):
         def __init__(self) -> None:
             super().__init__(name=f"float32x{WIDTH}")
 
-    class Rows(types.Type):  # type: ignore[misc]
+    class Rows(types.Type):
         def __init__(self, count: int) -> None:
             self.count = count
             super().__init__(name=f"float32x{WIDTH}x{count}")
 
     @register_model(Vector)
-    class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
-        def __init__(self, manager: Any, fe_type: Any) -> None:
+    class VectorModel(models.PrimitiveModel):
+        def __init__(self, manager, fe_type):
             super().__init__(manager, fe_type, vector)
 
     @register_model(Rows)
-    class RowsModel(models.PrimitiveModel):  # type: ignore[misc]
-        def __init__(self, manager: Any, fe_type: Any) -> None:
+    class RowsModel(models.PrimitiveModel):
+        def __init__(self, manager, fe_type):
             super().__init__(manager, fe_type, ir.ArrayType(vector, fe_type.count))
 
     return _Types(Vector(), Rows, vector, ir.VectorType(ir.IntType(32), WIDTH))
@@ -266,22 +266,22 @@ def _store(builder: Any, value: Any, pointer: Any) -> None:
 
 
 @intrinsic
-def load(typingctx, array, index):  # type: ignore[no-untyped-def]
+def load(typingctx, array, index):
     """Sixteen elements from ``array[index]`` on."""
     from numba import types
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return _load(builder, _pointer(context, builder, signature.args[0], *args))
 
     return _types().vector(array, types.intp), codegen
 
 
 @intrinsic
-def store(typingctx, array, index, value):  # type: ignore[no-untyped-def]
+def store(typingctx, array, index, value):
     """Write sixteen elements from ``array[index]`` on."""
     from numba import types
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         to = _pointer(context, builder, signature.args[0], *args[:2])
         _store(builder, args[2], to)
         return context.get_dummy_value()
@@ -290,11 +290,11 @@ def store(typingctx, array, index, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def spread(typingctx, array, index):  # type: ignore[no-untyped-def]
+def spread(typingctx, array, index):
     """``array[index]`` in all lanes."""
     from numba import types
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         p = _pointer(context, builder, signature.args[0], *args)
         return _splat(builder, builder.load(p))
 
@@ -302,18 +302,18 @@ def spread(typingctx, array, index):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def splat(typingctx, value):  # type: ignore[no-untyped-def]
+def splat(typingctx, value):
     """One float32 in all lanes."""
     from numba import types
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return _splat(builder, args[0])
 
     return _types().vector(types.float32), codegen
 
 
 @device_function
-def scratch(count):  # type: ignore[no-untyped-def]
+def scratch(count):
     """Memory for `count` floats that starts on a cache line."""
     block = np.empty(count + WIDTH, np.float32)
     first = (-block.ctypes.data % (4 * WIDTH)) // 4
@@ -321,9 +321,8 @@ def scratch(count):  # type: ignore[no-untyped-def]
 
 
 class RowAccess(NamedTuple):
-    """How `count` rows get into registers and out of them."""
+    """How rows get into registers and out of them."""
 
-    count: int
     load: Intrinsic
     spread: Intrinsic
     store: Intrinsic
@@ -342,62 +341,66 @@ def row_access(count: int) -> RowAccess:
     ``array[index + r]``.
     """
 
-    def at(context, builder, kind, array, index, step):  # type: ignore[no-untyped-def]
+    def at(
+        context: Any, builder: Any, kind: Any, array: Any, index: Any, step: Any
+    ) -> list[Any]:
         first = _pointer(context, builder, kind, array, index)
         one = index.type
         return [builder.gep(first, [builder.mul(step, one(r))]) for r in range(count)]
 
     @intrinsic
-    def load(typingctx, array, index, step):  # type: ignore[no-untyped-def]
+    def load(typingctx, array, index, step):
         from numba import types
 
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):
             where = at(context, builder, signature.args[0], *args)
             return _pack(builder, [_load(builder, p) for p in where])
 
         return _types().rows(count)(array, types.intp, types.intp), codegen
 
     @intrinsic
-    def spread(typingctx, array, index):  # type: ignore[no-untyped-def]
+    def spread(typingctx, array, index):
         from numba import types
 
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            step = args[1].type(1)
-            where = at(context, builder, signature.args[0], *args, step)
+        def codegen(context, builder, signature, args):
+            array, index = args
+            kind, step = signature.args[0], index.type(1)
+            where = at(context, builder, kind, array, index, step)
             return _pack(builder, [_splat(builder, builder.load(p)) for p in where])
 
         return _types().rows(count)(array, types.intp), codegen
 
     @intrinsic
-    def store(typingctx, array, index, step, rows):  # type: ignore[no-untyped-def]
+    def store(typingctx, array, index, step, rows):
         from numba import types
 
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            where = at(context, builder, signature.args[0], *args[:3])
+        def codegen(context, builder, signature, args):
+            kind, (array, index, step, value) = signature.args[0], args
+            where = at(context, builder, kind, array, index, step)
             for r, p in enumerate(where):
-                _store(builder, builder.extract_value(args[3], r), p)
+                _store(builder, builder.extract_value(value, r), p)
             return context.get_dummy_value()
 
         kind = _types().rows(count)
         return types.void(array, types.intp, types.intp, kind), codegen
 
     @intrinsic
-    def dot(typingctx, x, y, start):  # type: ignore[no-untyped-def]
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def dot(typingctx, x, y, start):
+        def codegen(context, builder, signature, args):
             total = args[2]
             for r in range(count):
-                pair = [builder.extract_value(a, r) for a in args[:2]]
-                total = _fma(builder, *pair, total)
+                a, b = (builder.extract_value(arg, r) for arg in args[:2])
+                total = _fma(builder, a, b, total)
             return total
 
         kind, vector = _types().rows(count), _types().vector
         return vector(kind, kind, vector), codegen
 
     @intrinsic
-    def store_sums(typingctx, array, index, rows):  # type: ignore[no-untyped-def]
+    def store_sums(typingctx, array, index, rows):
         from numba import types
 
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):
             vectors = [builder.extract_value(args[2], r) for r in range(count)]
             sums = _lane_sums(builder, vectors)
             to = _pointer(context, builder, signature.args[0], *args[:2])
@@ -407,7 +410,7 @@ def row_access(count: int) -> RowAccess:
         kind = _types().rows(count)
         return types.void(array, types.intp, kind), codegen
 
-    return RowAccess(count, load, spread, store, dot, store_sums)
+    return RowAccess(load, spread, store, dot, store_sums)
 
 
 def _lane_sums(builder: Any, vectors: list[Any]) -> Any:

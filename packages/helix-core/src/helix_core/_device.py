@@ -172,32 +172,40 @@ def _decomposed(name: str, device: Device) -> Callable[..., Any]:
 
 
 def _load_backend(device: Device) -> Any:
+    """The best backend that works; one that does not is said, with what serves instead."""
     from . import plugins
 
     errors = []
-    providers = plugins.providers(device.kind)
-    for record in providers:
+    for record in plugins.providers(device.kind):
         try:
             backend = plugins.load("backends", record.name)()
         except HelixError as e:
             errors.append(str(e))
-        except Exception as e:
-            errors.append(f"{record.name}: {type(e).__name__}: {e}")
+        except (Exception, SystemExit) as e:
+            errors.append(
+                f"{record.name!r} of {record.origin}: {type(e).__name__}: {e}"
+            )
         else:
+            if errors:
+                plugins.fell_back(
+                    f"[device] {device.name!r} is served by the backend {record.name!r}, "
+                    f"because: {'; '.join(errors)}"
+                )
             return backend
-    if errors:
-        why = "; ".join(errors)
-    else:
-        kinds = sorted(
-            {
-                k
-                for r in plugins.records("backends")
-                for k in getattr(r.spec, "kinds", ())
-            }
+    found = plugins.records("backends")
+    kinds = {k for r in found for k in getattr(r.spec, "kinds", ())}
+    if device.kind not in kinds:
+        errors.append(
+            f"no installed backend offers it (offered: {', '.join(sorted(kinds))})"
         )
-        why = f"no installed backend offers it (offered: {', '.join(kinds)})"
+    if not (errors and device.kind in kinds):
+        errors += [
+            f"{r.name!r} of {r.origin} is {r.state}: {r.reason}"
+            for r in found
+            if not r.usable and (r.spec is None or device.kind in r.spec.kinds)
+        ]
     raise DeviceError(
-        f"[device] expected a usable backend for {device.name!r}; {why}. "
+        f"[device] expected a usable backend for {device.name!r}; {'; '.join(errors)}. "
         "Hint: `helix devices` lists what this machine has"
     )
 

@@ -62,11 +62,14 @@ def _select(
     refusals = []
     for spec in specs:
         ok: Any = True
-        if spec.supports is not None:
-            ok = resolve_dotted(spec.supports)(dev, *avals, **attrs)
-        if ok is True:
-            why = f"kernel of {spec.backend!r} with priority {spec.priority}"
-            return Choice(spec, why, resolve_dotted(spec.forward))
+        try:
+            if spec.supports is not None:
+                ok = resolve_dotted(spec.supports)(dev, *avals, **attrs)
+            if ok is True:
+                why = f"kernel of {spec.backend!r} with priority {spec.priority}"
+                return Choice(spec, why, resolve_dotted(spec.forward))
+        except ImportError as e:  # of a plugin: the others and the default body work
+            ok = f"{spec.forward!r} is broken: {e}"
         if ok is not None:
             refusals.append(str(ok))
     why = "; ".join(refusals) or "the default body is the better choice here"

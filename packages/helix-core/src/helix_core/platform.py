@@ -9,10 +9,13 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +253,67 @@ def stop_signals() -> Iterator[Stop]:
     finally:
         for n, h in old.items():
             signal.signal(n, h)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a subprocess ended: ``how`` is in words, empty where the exit code is 0."""
+
+    how: str
+    stdout: str
+    stderr: str
+
+
+def run_bounded(
+    command: Sequence[str], timeout: float, env: Mapping[str, str] | None = None
+) -> Finished:
+    """Run a command for at most ``timeout`` seconds; then it and its children die.
+
+    Output goes through files, so that a child's child which keeps a pipe open cannot
+    hold us.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=None if env is None else dict(env),
+            start_new_session=not WINDOWS,
+        )
+        try:
+            code = child.wait(timeout)
+            how = "" if code == 0 else _ending(code)
+        except subprocess.TimeoutExpired:
+            how = f"no answer in {timeout:g} s"
+        finally:
+            if child.poll() is None:
+                _kill_group(child)
+                child.wait()
+        texts = []
+        for f in (out, err):
+            f.seek(0)
+            texts.append(f.read(1 << 24).decode("utf-8", "replace"))
+    return Finished(how, *texts)
+
+
+def _ending(code: int) -> str:
+    if WINDOWS and code & 0xC0000000 == 0xC0000000:
+        return f"the process died of {code & 0xFFFFFFFF:#x}"
+    if code >= 0:
+        return f"the process ended with exit code {code}"
+    try:
+        return f"the process died of {signal.Signals(-code).name}"
+    except ValueError:
+        return f"the process died of signal {-code}"
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    if WINDOWS:
+        child.kill()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def on_fork_child(fn: Any) -> None:

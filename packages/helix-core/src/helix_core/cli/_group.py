@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import click
@@ -10,29 +9,47 @@ import click
 from .. import __version__, plugins
 from . import KNOWN
 
+OWN = "helix-core"
+
 
 class LazyGroup(click.Group):
-    """Lists subcommands from their records; imports one when it is asked for."""
+    """Lists subcommands from their records; imports one when it is asked for.
+
+    Core's own commands are looked up without importing anybody else's module, so that
+    ``helix doctor`` and ``helix plugins`` work whatever is installed.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return plugins.names("commands")
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in plugins.names("commands"):
-            return None
-        return plugins.load("commands", name)  # type: ignore[no-any-return]
+        full = f"{OWN}:{name}" if name in plugins.names("commands", OWN) else name
+        found = plugins.load("commands", full)
+        if not isinstance(found, click.Command):
+            record = plugins.get("commands", full)
+            raise plugins.PluginError(
+                f"[helix] expected a click command behind {record.spec.factory!r} of "
+                f"{record.origin}; got {type(found).__name__}"
+            )
+        return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = args[0]
-        if name not in plugins.names("commands"):
-            if name in KNOWN and not name.startswith("-"):
+        if name.startswith("-") or name in plugins.names("commands", OWN):
+            return super().resolve_command(ctx, args)
+        try:
+            plugins.get("commands", name)
+        except plugins.PluginUnavailable as e:
+            if name in KNOWN and not _installed(KNOWN[name]):
                 raise click.ClickException(
-                    f"helix {name} needs {KNOWN[name]}: pip install {KNOWN[name]}"
-                )
-            try:
-                plugins.get("commands", name)
-            except plugins.PluginUnavailable as e:
-                raise click.UsageError(str(e)) from None
+                    f"[helix] expected {KNOWN[name]} to be installed for `helix {name}`. "
+                    f"Hint: pip install {KNOWN[name]}"
+                ) from None
+            if name in KNOWN or any(
+                r.name == name for r in plugins.records("commands")
+            ):
+                raise  # it is there, and does not work
+            raise click.UsageError(str(e), ctx) from None
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: Any) -> None:
@@ -43,12 +60,26 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(rows))
 
 
+def _installed(distribution: str) -> bool:
+    return bool(plugins.records("commands", distribution))
+
+
 @click.group(
     cls=LazyGroup,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Examples: helix train --minutes 5; helix devices; helix doctor --json",
 )
 @click.version_option(__version__, prog_name="helix")
-def helix() -> None:
-    """HelixML: train and run models on the hardware you have."""
-    warnings.simplefilter("default", plugins.HelixPluginWarning)
+@click.pass_context
+def helix(ctx: click.Context) -> None:
+    """HelixML: train and run models on the hardware you have.
+
+    \b
+    Examples:
+      helix train --minutes 5
+      helix devices
+      helix doctor --json
+      helix COMMAND --help                    # more examples
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

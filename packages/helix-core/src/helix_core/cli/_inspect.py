@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import click
 
 from .. import plugins
-from ..contracts import BackendSpec
+from ..plugins._environment import listed
+from ._probe import ProbeError, ask, device_name, survey
 from ._table import show
 
 # device kinds that no package here serves yet: what would bring them
@@ -23,7 +28,7 @@ MISSING = {
 
 @click.command("plugins")
 @click.option("--kind", help="Only this kind: backends, models, ...")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON, with tracebacks.")
 def plugins_command(kind: str | None, as_json: bool) -> None:
     """Every plugin: kind, name, state, distribution.
 
@@ -32,8 +37,20 @@ def plugins_command(kind: str | None, as_json: bool) -> None:
       helix plugins
       helix plugins --kind backends --json
       HELIX_TRACE=plugins helix plugins       # what is imported, and when
+      HELIX_PLUGINS= helix plugins            # helix-core's own only
+      HELIX_DISABLE_PLUGINS=a,b helix plugins # all but these
     """
-    found = plugins.records(kind)
+    # what plugins print is no part of the answer; what is warned about is in it
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore", plugins.HelixPluginWarning)
+        try:
+            found = plugins.records(kind)
+        except plugins.PluginUnavailable:
+            raise
+        except plugins.PluginError as e:
+            if kind is None or not str(e).startswith("[plugins] expected a kind"):
+                raise
+            raise click.BadParameter(str(e), param_hint="--kind") from None
     if as_json:
         click.echo(json.dumps([r.as_dict() for r in found], indent=2))
         return
@@ -44,61 +61,83 @@ def plugins_command(kind: str | None, as_json: bool) -> None:
                 r.kind,
                 r.name,
                 r.state,
-                f"{r.distribution} {r.version}",
-                r.reason or getattr(r.spec, "summary", ""),
+                r.origin,
+                (r.reason + (f". Hint: {r.hint}" if r.hint else ""))
+                or getattr(r.spec, "summary", ""),
             )
             for r in found
         ],
     )
+    if "plugins" in (listed("HELIX_TRACE") or ()):
+        for r in found:
+            if r.traceback:
+                click.echo(f"\n{r.entry} of {r.origin}:\n{r.traceback}", err=True)
 
 
-def device_rows() -> list[dict[str, Any]]:
+def device_rows(timeout: float = 30.0) -> list[dict[str, Any]]:
     """One row per device, or per backend that offers none, with the reason."""
-    rows: list[dict[str, Any]] = []
-    served: set[str] = set()
-    for r in plugins.records("backends"):
-        kinds = r.spec.kinds if isinstance(r.spec, BackendSpec) else ()
-        row = {
-            "backend": r.name,
-            "distribution": r.distribution,
-            "device": "",
-            "memory": 0,
-        }
-        try:
-            backend = plugins.load("backends", r.name)() if r.usable else None
-            infos = backend.devices() if backend is not None else []
-        except Exception as e:
-            rows.append({**row, "state": "broken", "about": f"{type(e).__name__}: {e}"})
-            continue
-        if backend is None:
-            rows.append({**row, "state": r.state, "about": r.reason})
-        for kind in kinds if infos else ():
-            served.add(kind)
-            for info in infos:
-                name = kind if kind in ("cpu", "numpy") else f"{kind}:{info.index}"
-                best = plugins.providers(kind)[0].name == r.name
-                rows.append(
-                    {
-                        **row,
-                        "device": name,
-                        "memory": info.memory,
-                        "state": "ready" if best else "shadowed",
-                        "about": f"{info.name}; {info.driver}",
-                    }
-                )
+    found, bad = survey("backends", timeout=timeout)
+    rows = [
+        _device_row("-", b["distribution"], state="broken", about=b["reason"])
+        for b in bad
+    ]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        answers = list(pool.map(lambda r: _offers(r, timeout), found))
+    best: dict[str, tuple[int, str]] = {}
+    for r, answer in zip(found, answers, strict=True):
+        for kind in r["kinds"] if answer["devices"] else ():
+            rank = (-r["priority"], r["name"])
+            best[kind] = min(best.get(kind, rank), rank)
+    for r, answer in zip(found, answers, strict=True):
+        rows += _rows_of(r, answer, best)
+    there = {row["device"].partition(":")[0] for row in rows}
     for kind, what in MISSING.items():
-        if kind not in served:
-            rows.append(
-                {
-                    "backend": "-",
-                    "distribution": "-",
-                    "device": f"{kind}:0",
-                    "memory": 0,
-                    "state": "missing",
-                    "about": f"no installed package offers {what}",
-                }
-            )
+        if kind not in there:
+            about = f"no installed package offers {what}"
+            device = f"{kind}:0"
+            row = _device_row("-", "-", device=device, state="missing", about=about)
+            rows.append(row)
     return rows
+
+
+def _device_row(backend: str, distribution: str, **facts: Any) -> dict[str, Any]:
+    row = {"backend": backend, "distribution": distribution, "device": "", "memory": 0}
+    return row | facts
+
+
+def _offers(r: dict[str, Any], timeout: float) -> dict[str, Any]:
+    """What a backend answers: its devices, else a state and the reason."""
+    answer: dict[str, Any] = {"devices": []}
+    if not r["usable"]:
+        return answer | {"state": r["state"], "reason": r["reason"]}
+    try:
+        answer = ask("devices", f"{r['distribution']}:{r['name']}", timeout=timeout)
+    except ProbeError as e:
+        return answer | {"state": "broken", "reason": str(e)}
+    if not answer["devices"] and not answer["reason"]:
+        answer |= {"state": "unsupported", "reason": "it has no device here"}
+    return answer
+
+
+def _rows_of(
+    r: dict[str, Any], answer: dict[str, Any], best: dict[str, tuple[int, str]]
+) -> list[dict[str, Any]]:
+    """Rows of one backend: its devices, or why there are none."""
+    own = (r["name"], r["distribution"])
+    if not answer["devices"]:
+        return [_device_row(*own, state=answer["state"], about=answer["reason"])]
+    return [
+        _device_row(
+            *own,
+            device=device_name(kind, info["index"]),
+            memory=info["memory"],
+            state="ready" if best[kind][1] == r["name"] else "shadowed",
+            about="; ".join(t for t in (info["name"], info["driver"]) if t),
+        )
+        for kind in r["kinds"]
+        for info in answer["devices"]
+        if info["kind"] in ("", kind)
+    ]
 
 
 @click.command("devices")

@@ -144,6 +144,11 @@ class DeviceInfo:
 
     Attributes
     ----------
+    index, name, driver : str
+        ``index`` is what follows the colon in ``"opencl:0"``.
+    kind : str
+        Its device kind, where the backend serves several and this device is only one of
+        them ("vulkan" or "metal"); empty where it is all of them.
     memory : int
         Bytes; 0 where unknown.
     dtypes, scalar_ops : tuple of str
@@ -154,6 +159,7 @@ class DeviceInfo:
     index: str
     name: str
     driver: str = ""
+    kind: str = ""
     memory: int = 0
     dtypes: tuple[str, ...] = ()
     scalar_ops: tuple[str, ...] = ()

@@ -10,29 +10,29 @@ from ..plugins._markers import hookspec
 def helix_backends() -> list[BackendSpec]:
     """Backends: what runs primitives on some devices.
 
-        Called
-            Once per process and module, when a name of this kind is first asked for.
-        Results
-            Any number of records, with names that are unique within the kind. Order does
-            not matter. Records hold dotted paths: the module itself stays light.
-        Errors
-            An exception loses this module's records only: they become ``broken``, with one
-            warning that names the distribution.
-        Threading
-            Under the manager's lock; it must not ask the manager for plugins.
-        Since
-            0.1
+    Called
+        Once per process and module, when a name of this kind is first asked for.
+    Results
+        Any number of records, with names that are unique within the kind. Order does
+        not matter. Records hold dotted paths: the module itself stays light.
+    Errors
+        An exception loses this hook's records only, with one warning that names the
+        distribution.
+    Threading
+        In one thread at a time; it must not ask the manager for plugins.
+    Since
+        0.1
 
-        Examples
-        --------
-        >>> from helix_core.contracts import BackendSpec
-        >>> from helix_core.plugins import hookimpl
-        >>> @hookimpl
-        ... def helix_backends():
-        ...     return [
-        ...         BackendSpec(
-        ...             name="mine", factory="my_pkg.backend:Backend", kinds=("mine",)
-        ...         )
-        ...     ]
+    Examples
+    --------
+    >>> from helix_core.contracts import BackendSpec
+    >>> from helix_core.plugins import hookimpl
+    >>> @hookimpl
+    ... def helix_backends():
+    ...     return [
+    ...         BackendSpec(
+    ...             name="mine", factory="my_pkg.backend:Backend", kinds=("mine",)
+    ...         )
+    ...     ]
     """
     raise NotImplementedError

@@ -16,10 +16,10 @@ def helix_models() -> list[ModelSpec]:
         Any number of records, with names that are unique within the kind. Order does
         not matter. Records hold dotted paths: the module itself stays light.
     Errors
-        An exception loses this module's records only: they become ``broken``, with one
-        warning that names the distribution.
+        An exception loses this hook's records only, with one warning that names the
+        distribution.
     Threading
-        Under the manager's lock; it must not ask the manager for plugins.
+        In one thread at a time; it must not ask the manager for plugins.
     Since
         0.1
 

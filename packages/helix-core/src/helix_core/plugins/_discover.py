@@ -1,244 +1,240 @@
-"""From installed distributions to records: metadata first, then the light module."""
+"""From an entry point to records: metadata first, then the light module and its hooks."""
 
 from __future__ import annotations
 
-import os
+import difflib
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from .._version import __version__
 from ..contracts._specs import CONTRACTS, SPECS
-from ._records import HelixPluginWarning, PluginError, Record
+from ._environment import say, strict, switched_off
+from ._installed import Entry, unmet
+from ._records import HelixPluginWarning, PluginError, Record, one
 
 
-def _env_list(name: str) -> list[str] | None:
-    value = os.environ.get(name)
-    if value is None:
-        return None
-    return [_normal(v) for v in value.split(",") if v.strip()]
-
-
-def _normal(name: str) -> str:
-    return name.strip().lower().replace("_", "-")
-
-
-def strict() -> bool:
-    return os.environ.get("HELIX_PLUGIN_STRICT", "") not in ("", "0")
-
-
-def say(text: str) -> None:
-    """``HELIX_TRACE=plugins`` prints what is loaded, and when."""
-    if "plugins" in os.environ.get("HELIX_TRACE", "").split(","):
-        print(f"[plugins] {text}", file=sys.stderr)
-
-
-def entry_points(kind: str) -> list[Any]:
-    """Entry points of a kind, sorted; each distribution once (the first on sys.path)."""
-    from importlib.metadata import entry_points as find
-
-    seen: dict[tuple[str, str, str], Any] = {}
-    for ep in find(group=f"helix.{kind}"):
-        dist = ep.dist
-        key = (dist.name if dist is not None else "?", ep.name, ep.value)
-        seen.setdefault(key, ep)
-    return [seen[k] for k in sorted(seen)]
-
-
-def switched_off(dist: str) -> str | None:
-    """Why the environment leaves a distribution out; None where it does not.
-
-    ``HELIX_PLUGINS`` names the distributions that are allowed beside helix-core's own;
-    empty allows none.
-    """
-    name = _normal(dist)
-    off = _env_list("HELIX_DISABLE_PLUGINS")
-    if off and name in off:
-        return "HELIX_DISABLE_PLUGINS names it"
-    only = _env_list("HELIX_PLUGINS")
-    if only is not None and name not in only and name != "helix-core":
-        return "HELIX_PLUGINS does not name it"
-    return None
-
-
-def unmet(dist: Any) -> str | None:
-    """The first requirement on a helix package that is not satisfied."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    for line in dist.requires or ():
-        text, _, marker = line.partition(";")
-        if "extra" in marker:
-            continue
-        name = text
-        for stop in " <>=!~([":
-            name = name.partition(stop)[0]
-        if not _normal(name).startswith("helix-"):
-            continue
-        bounds = text[len(name) :].strip(" ()")
-        try:
-            have = version(name)
-        except PackageNotFoundError:
-            return f"requires {text.strip()}, which is not installed"
-        if not all(_holds(have, b.strip()) for b in bounds.split(",") if b.strip()):
-            return f"requires {text.strip()}; {name} {have} is installed"
-    return None
-
-
-def _numbers(version: str) -> list[int]:
-    out = []
-    for part in version.split("."):
-        digits = ""
-        for c in part:
-            if not c.isdigit():
-                break
-            digits += c
-        if not digits:
-            break
-        out.append(int(digits))
-    while out and out[-1] == 0:
-        out.pop()
-    return out
-
-
-def _holds(have: str, bound: str) -> bool:
-    """A release number against one bound; enough for our own packages' bounds."""
-    for sign in ("==", ">=", "<=", "~=", "!=", "<", ">"):
-        if bound.startswith(sign):
-            a, b = _numbers(have), _numbers(bound[len(sign) :].rstrip(".*"))
-            if sign == "~=":
-                parts = bound[len(sign) :].strip().split(".")
-                return a >= b and a[: len(parts) - 1] == _numbers(".".join(parts[:-1]))
-            return {
-                "==": a == b,
-                ">=": a >= b,
-                "<=": a <= b,
-                "!=": a != b,
-                "<": a < b,
-                ">": a > b,
-            }[sign]
-    return True
-
-
-def contract_problem(kind: str, spec: Any) -> str | None:
-    have, want = CONTRACTS[kind], getattr(spec, "contract", None)
-    ok = (
-        isinstance(want, tuple)
-        and len(want) == 2
-        and want[0] == have[0]
-        and want[1] <= have[1]
-    )
-    if ok:
-        return None
-    found = ".".join(map(str, want)) if isinstance(want, tuple) else repr(want)
-    return (
-        f"it was written for version {found} of the {kind} contract; this helix-core "
-        f"supports {have[0]}.0 to {have[0]}.{have[1]}"
-    )
-
-
-def discover(kind: str) -> list[Record]:
-    """Records of every entry point of a kind; failures are records too."""
-    out: list[Record] = []
-    for ep in entry_points(kind):
-        dist = ep.dist
-        name, version = (dist.name, dist.version) if dist is not None else ("?", "?")
-        base = Record(kind, ep.name, "broken", name, version, f"{ep.name} = {ep.value}")
-        why = switched_off(name)
-        if why:
-            out.append(base.but(state="disabled", reason=why))
-            continue
-        why = unmet(dist) if dist is not None else None
-        if why:
-            out.append(base.but(state="incompatible", reason=why))
-            _warn(out[-1])
-            continue
-        out += _from_module(base, ep.value)
-    return _conflicts(out)
-
-
-def _from_module(base: Record, value: str) -> list[Record]:
-    """Import the light module and ask its hook."""
-    say(f"importing {value} of {base.distribution} {base.version}")
+def records_of(entry: Entry) -> list[Record]:
+    """What an entry point yields; a failure is a record too."""
+    name = entry.name or entry.value
+    label = f"{name} = {entry.value}" if entry.value else name
+    base = Record(entry.kind, name, "broken", entry.distribution, entry.version, label)
+    why = switched_off(entry.distribution, name)
+    if why:
+        return [base.but(state="disabled", reason=why)]
+    if entry.kind not in SPECS:
+        return [_without_hook(base)]
+    if entry.problem:
+        return [_left_out(base.but(reason=entry.problem))]
+    why = unmet(entry)
+    if why:
+        return [_left_out(base.but(state="incompatible", reason=why))]
+    say(f"importing {entry.value} of {base.origin}")
+    start = time.perf_counter()
     try:
-        module = import_module(value.partition(":")[0])
-        specs = list(_ask(base.kind, module))
+        hooks = _hooks(entry.kind, _load_light(entry))
     except (Exception, SystemExit) as e:
-        if strict():
-            raise PluginError(
-                f"[plugins] {base.distribution} {base.version} ({base.entry}): "
-                f"{type(e).__name__}: {e}"
-            ) from e
-        bad = base.but(
-            reason=f"{type(e).__name__}: {e}", traceback=traceback.format_exc()
-        )
-        _warn(bad)
-        return [bad]
-    out = []
-    for spec in specs:
-        rec = base.but(name=spec.name, spec=spec, state="available")
-        problem = contract_problem(base.kind, spec)
-        if problem:
-            if strict():
-                raise PluginError(
-                    f"[plugins] {spec.name} of {base.distribution}: {problem}"
-                )
-            rec = rec.but(state="incompatible", reason=problem)
-            _warn(rec)
-        out.append(rec)
-    return out
+        return [_left_out(_failed(base, "", e), e)]
+    out: list[Record] = []
+    for function in hooks:
+        out += _ask(base, function, {r.name for r in out})
+    seconds = time.perf_counter() - start
+    say(f"{entry.value} of {base.origin} took {seconds:.3f} s, {len(out)} records")
+    return [r.but(seconds=seconds) for r in out]
 
 
-def _ask(kind: str, module: Any) -> Iterator[Any]:
-    """Validate the module's hookimpls through pluggy, and call the one of this kind."""
+def _load_light(entry: Entry) -> Any:
+    from importlib.metadata import EntryPoint
+
+    point = EntryPoint(entry.name, entry.value, f"helix.{entry.kind}")
+    if not point.pattern.match(entry.value):
+        raise PluginError(f"expected 'package.module[:object]'; got {entry.value!r}")
+    return point.load()
+
+
+def _hooks(kind: str, plugin: Any) -> list[Any]:
+    """The hookimpls of a kind, by name; all of the module's were validated."""
     from pluggy import PluginManager, PluginValidationError
 
     pm = PluginManager("helix")
     for k in SPECS:
         pm.add_hookspecs(import_module(f"helix_core.hookspecs.{k}"))
-    pm.register(module)
-    pm.check_pending()  # a hook of an unknown name
+    pm.register(plugin)
+    try:
+        pm.check_pending()
+    except PluginValidationError as e:
+        known = [f"helix_{k}" for k in SPECS]
+        unknown = [h for h in vars(pm.hook) if h not in known]
+        close = difflib.get_close_matches(unknown[0], known, 1) if unknown else []
+        hint = f", did you mean {close[0]!r}?" if close else ""
+        raise PluginError(f"{str(e).partition(' in plugin')[0]}{hint}") from e
     impls = getattr(pm.hook, f"helix_{kind}").get_hookimpls()
     if not impls:
-        raise PluginValidationError(
-            module, f"expected a hookimpl helix_{kind}; {module.__name__} has none"
+        raise PluginError(
+            f"expected a function helix_{kind} decorated with @hookimpl; "
+            f"{getattr(plugin, '__name__', plugin)!r} has none"
         )
-    want = SPECS[kind]
-    for impl in impls:
-        found = impl.function()
-        for spec in found if isinstance(found, (list, tuple)) else [found]:
-            if not isinstance(spec, want):
-                raise TypeError(
-                    f"helix_{kind} expected {want.__name__} records; got {spec!r}"
-                )
-            yield spec
+    return sorted((i.function for i in impls), key=lambda f: str(f.__name__))
 
 
-def _conflicts(records: list[Record]) -> list[Record]:
+def _ask(base: Record, function: Any, taken: set[str]) -> Iterator[Record]:
+    """Records of one hookimpl; if it raises, only its own are lost."""
+    want: Any = SPECS[base.kind]
+    try:
+        found = function()
+        specs = [found] if isinstance(found, want) else list(found or ())
+    except (Exception, SystemExit) as e:
+        yield _left_out(_failed(base, f"{function.__name__}() raised ", e), e)
+        return
+    for spec in specs:
+        try:
+            why = wrong(base.kind, spec)
+        except Exception as e:  # of a record with properties
+            why = f"{type(e).__name__}: {e}"
+        if why:
+            yield _left_out(base.but(reason=f"{function.__name__}(): {why}"))
+            continue
+        if base.kind != "kernels" and spec.name in taken:
+            why = f"{function.__name__}(): {spec.name!r} is its second record of this name"
+            yield _left_out(base.but(reason=why))
+            continue
+        taken.add(spec.name)
+        record = base.but(name=spec.name, spec=spec, state="available")
+        why = contract_problem(base.kind, spec)
+        if why:
+            newer = spec.contract > CONTRACTS[base.kind]
+            package = "helix-core" if newer else base.distribution
+            record = record.but(state="incompatible", reason=why)
+            record = _left_out(record, package=package)
+        yield record
+
+
+def wrong(kind: str, spec: Any) -> str | None:
+    """What is wrong with the fields of a record; None where nothing is."""
+    want: Any = SPECS[kind]
+    if not isinstance(spec, want):
+        return f"expected {want.__name__} records; got {spec!r}"
+    contract = spec.contract
+    if not (
+        isinstance(contract, tuple)
+        and len(contract) == 2
+        and all(type(v) is int for v in contract)
+    ):
+        return f"expected contract=(major, minor); got {contract!r}"
+    if type(spec.priority) is not int:
+        return f"expected an int as priority; got {spec.priority!r}"
+    if kind == "kernels":
+        if not (isinstance(spec.op, str) and isinstance(spec.backend, str)):
+            return f"expected op and backend by name; got {spec.op!r}, {spec.backend!r}"
+        return _dotted("forward", spec.forward) or _dotted("supports", spec.supports)
+    if (
+        not isinstance(spec.name, str)
+        or not spec.name
+        or set(spec.name) & set(": \t\n")
+    ):
+        return f"expected a name without colon or space; got {spec.name!r}"
+    if kind == "backends":
+        kinds = spec.kinds
+        if not (isinstance(kinds, tuple) and all(isinstance(k, str) for k in kinds)):
+            return f"expected a tuple of device kinds; got {kinds!r}"
+        if spec.probe is not None and _dotted("probe", spec.probe):
+            return _dotted("probe", spec.probe)
+    return None if callable(spec.factory) else _dotted("factory", spec.factory)
+
+
+def _dotted(field: str, value: Any) -> str | None:
+    """None for a callable, None, or a dotted path; else what was expected."""
+    if value is None or callable(value):
+        return None
+    module, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if module and name:
+        return None
+    return f"expected {field}='package.module:name'; got {value!r}"
+
+
+def contract_problem(kind: str, spec: Any) -> str | None:
+    """Why a record's contract version does not fit ours."""
+    (major, minor), (its_major, its_minor) = CONTRACTS[kind], spec.contract
+    if its_major == major and its_minor <= minor:
+        return None
+    upto = f" to {major}.{minor}" if minor else ""
+    return (
+        f"it was written for version {its_major}.{its_minor} of the {kind} contract; "
+        f"helix-core {__version__} supports {major}.0{upto}"
+    )
+
+
+def conflicts(records: list[Record]) -> list[Record]:
+    """The same records, those that share a name marked."""
     owners: dict[str, list[Record]] = {}
     for r in records:
         if r.usable and r.kind != "kernels":  # kernels of one op compete by priority
             owners.setdefault(r.name, []).append(r)
-    clash = {n: rs for n, rs in owners.items() if len(rs) > 1}
     out = []
     for r in records:
-        if r.usable and r.name in clash:
-            names = " and ".join(f"{c.distribution} {c.version}" for c in clash[r.name])
+        same = owners.get(r.name, []) if r.usable else []
+        if len(same) > 1:
+            names = " and ".join(c.origin for c in same)
+            others = ", ".join(c.distribution for c in same if c is not r)
             r = r.but(
                 state="conflict",
-                reason=f"{r.name!r} is offered by {names}. Choose one as "
-                f"'{r.distribution}:{r.name}', or set HELIX_DISABLE_PLUGINS",
+                reason=f"{r.name!r} is offered by {names}",
+                hint=f"ask for '{r.distribution}:{r.name}', or set "
+                f"HELIX_DISABLE_PLUGINS={others}",
             )
         out.append(r)
     return out
 
 
-def _warn(r: Record) -> None:
-    warnings.warn(
-        f"plugin {r.entry!r} of {r.distribution} {r.version} is {r.state}: {r.reason}. "
-        f"Everything else works. Ways out: pip install -U {r.distribution}, or "
-        f"HELIX_DISABLE_PLUGINS={r.distribution}",
-        HelixPluginWarning,
-        stacklevel=2,
+# ------------------------------------------------------------------------ what is left out
+def _failed(base: Record, where: str, error: BaseException) -> Record:
+    text = "".join(traceback.format_exception(error))
+    return base.but(reason=f"{where}{type(error).__name__}: {error}", traceback=text)
+
+
+def _without_hook(base: Record) -> Record:
+    if base.kind in CONTRACTS:
+        why = f"helix-core {__version__} has no hook for {base.kind}"
+        return base.but(
+            state="unsupported", reason=why, hint="pip install -U helix-core"
+        )
+    close = difflib.get_close_matches(base.kind, CONTRACTS, 1)
+    hint = f"did you mean helix.{close[0]}?" if close else ""
+    return base.but(reason=f"no kind of plugin is named {base.kind!r}", hint=hint)
+
+
+def _left_out(
+    r: Record, cause: BaseException | None = None, package: str = ""
+) -> Record:
+    """The record with its ways out, after the one warning; an error where strict."""
+    r = r.but(
+        hint=f"pip install -U {package or r.distribution}, or "
+        f"HELIX_DISABLE_PLUGINS={r.distribution}"
     )
+    text = (
+        f"[plugins] expected a usable {one(r.kind)}; got {r.entry!r} of {r.origin}, "
+        f"which is {r.state}: {r.reason}. Everything else works. Hint: {r.hint}"
+    )
+    fell_back(text, cause)
+    return r
+
+
+def fell_back(text: str, cause: BaseException | None = None) -> None:
+    """Say that something was left out; an error where ``HELIX_PLUGIN_STRICT`` is set."""
+    if strict():
+        raise PluginError(text) from cause
+    warnings.warn(text, HelixPluginWarning, stacklevel=_outside())
+
+
+def _outside() -> int:
+    """The stack level, for the caller of this function, of the first caller outside."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] != "helix_core":
+            break
+        level, frame = level + 1, frame.f_back
+    return level

@@ -12,9 +12,9 @@ STATES = (
     "loaded",
     "disabled",  # switched off by the environment
     "incompatible",  # another contract version, or unmet requirements
-    "broken",  # raised when imported, or in its hook
+    "broken",  # raised when imported, in its hook, or when loaded
     "conflict",  # another distribution has the same name
-    "unsupported",  # its probe says that it cannot work here
+    "unsupported",  # its probe, or this helix-core, says that it cannot work here
 )
 
 
@@ -45,8 +45,10 @@ class Record:
         The entry point, ``name = value``.
     spec : object or None
         What its hook returned.
-    reason, traceback : str
-        Why it is not usable.
+    reason, hint, traceback : str
+        Why it is not usable, and the ways out.
+    seconds : float
+        What importing its light module took.
     """
 
     kind: str
@@ -57,22 +59,39 @@ class Record:
     entry: str
     spec: Any = None
     reason: str = ""
+    hint: str = ""
     traceback: str = ""
+    seconds: float = 0.0
 
     @property
     def usable(self) -> bool:
         return self.state in ("available", "loaded")
+
+    @property
+    def origin(self) -> str:
+        """Distribution and version, as messages name them."""
+        return f"{self.distribution} {self.version}".rstrip()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        factory = str(getattr(self.spec, "factory", ""))
+        return self.kind, self.distribution, self.entry, self.name, factory
 
     def but(self, **changes: Any) -> Record:
         return replace(self, **changes)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
-        out = {
-            k: getattr(self, k)
-            for k in (
-                "kind name state distribution version entry reason traceback".split()
-            )
-        }
+        names = (
+            "kind name state distribution version entry reason hint traceback seconds"
+        )
+        out = {k: getattr(self, k) for k in names.split()}
         out["summary"] = getattr(self.spec, "summary", "")
         return out
+
+
+def one(kind: str) -> str:
+    """``"backend"`` for ``"backends"``, ``"study"`` for ``"studies"``."""
+    if kind.endswith("ies"):
+        return kind[:-3] + "y"
+    return kind.removesuffix("es") if kind.endswith("sses") else kind.removesuffix("s")

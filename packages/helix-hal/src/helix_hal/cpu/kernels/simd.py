@@ -66,12 +66,13 @@ def _types() -> _Types:
     @register_model(Vector)
     class VectorModel(models.PrimitiveModel):
         def __init__(self, manager, fe_type):
-            super().__init__(manager, fe_type, vector)
+            super().__init__(manager, fe_type, vector)  # type: ignore[no-untyped-call]
 
     @register_model(Rows)
     class RowsModel(models.PrimitiveModel):
         def __init__(self, manager, fe_type):
-            super().__init__(manager, fe_type, ir.ArrayType(vector, fe_type.count))
+            kind = ir.ArrayType(vector, fe_type.count)
+            super().__init__(manager, fe_type, kind)  # type: ignore[no-untyped-call]
 
     return _Types(Vector(), Rows, vector, ir.VectorType(ir.IntType(32), WIDTH))
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _dtypes as dt
+from . import _ops as ops
 from ._cell import Cell
 from ._create import tensor
 from ._errors import DTypeError, ShapeError
@@ -76,32 +77,26 @@ _RANK = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
 
 
 def _value_for(x: Tensor, value: Any) -> Tensor:
-    from ._ops import cast, check_scalar, operand
-
-    v = operand(value)
-    check_scalar(v, x.dtype)
-    v = v if isinstance(v, Tensor) else tensor(v, device=x.device)
-    if _RANK[v.dtype.category] > _RANK[x.dtype.category]:
+    v = ops.operand(value)
+    ops.check_scalar(v, x.dtype)
+    dtype = v.dtype if isinstance(v, Tensor) else dt.as_dtype(type(v))
+    if _RANK[dtype.category] > _RANK[x.dtype.category]:
         raise DTypeError(
-            f"[at] expected a value that fits {x.dtype}; got {v.aval!r}. "
+            f"[at] expected a value that fits {x.dtype}; got {getattr(v, 'aval', v)!r}. "
             f"Hint: value.astype({x.dtype.name!r}), or cast x first"
         )
-    return cast(v, x.dtype)
+    if not isinstance(v, Tensor):  # recorded by a trace, not a constant of it
+        return ops.full((), v, x.dtype, x.device)
+    return ops.cast(v, x.dtype)
 
 
-_COMBINE = {
+_COMBINE: dict[str, Any] = {
     "set": lambda x, v: v,
-    "add": lambda x, v: _ops().add_p(x, v),
-    "mul": lambda x, v: _ops().mul_p(x, v),
-    "max": lambda x, v: _ops().max_p(x, v),
-    "min": lambda x, v: _ops().min_p(x, v),
+    "add": lambda x, v: ops.add_p(x, v),
+    "mul": lambda x, v: ops.mul_p(x, v),
+    "max": lambda x, v: ops.max_p(x, v),
+    "min": lambda x, v: ops.min_p(x, v),
 }
-
-
-def _ops() -> Any:
-    from . import _ops as ops
-
-    return ops
 
 
 def _write(x: Tensor, key: tuple[Any, ...], value: Any, mode: str) -> Tensor:
@@ -112,7 +107,7 @@ def _write(x: Tensor, key: tuple[Any, ...], value: Any, mode: str) -> Tensor:
         v = _spread(v, x.shape[mask.ndim :], x)
         mask = reshape_p(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
         new = broadcast_to(_COMBINE[mode](x, v), x.shape)
-        return _ops().where(mask, new, x)
+        return ops.where(mask, new, x)
     k = parse_key(x, key)
     block = k.block or ()
     shape: list[int] = []

@@ -135,13 +135,13 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
 def _parse(subscripts: str, ts: list[Tensor]) -> tuple[list[list[str]], list[str]]:
     def fail(why: str) -> None:
         got = ", ".join(repr(t.aval) for t in ts)
-        raise ShapeError(f"[einsum] {why}; got {subscripts!r} for {got}")
+        raise ShapeError(f"[einsum] expected {why}; got {subscripts!r} for {got}")
 
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
     parts = left.split(",")
     if len(parts) != len(ts):
-        fail(f"expected {len(ts)} terms")
+        fail(f"{len(ts)} terms")
     most = 0
     for part, t in zip(parts, ts, strict=True):
         if "..." in part:
@@ -154,17 +154,17 @@ def _parse(subscripts: str, ts: list[Tensor]) -> tuple[list[list[str]], list[str
         head, _, tail = part.partition("...")
         k = most if n is None else n - len(head) - len(tail)
         if k < 0:
-            fail("expected fewer letters than axes")
+            fail("fewer letters than axes")
         return [*head, *dots[most - k :], *tail]
 
     terms = [expand(p, t.ndim) for p, t in zip(parts, ts, strict=True)]
     sizes: dict[str, int] = {}
     for term, t in zip(terms, ts, strict=True):
         if len(term) != t.ndim or any(not (c.isalpha() or c.isdigit()) for c in term):
-            fail("expected one letter per axis")
+            fail("one letter per axis")
         for c, n in zip(term, t.shape, strict=True):
             if sizes.setdefault(c, n) != n and 1 not in (sizes[c], n):
-                fail(f"expected one size for {c!r}")
+                fail(f"one size for {c!r}")
             sizes[c] = max(sizes[c], n)
     if arrow:
         out = expand(right, None)
@@ -172,7 +172,7 @@ def _parse(subscripts: str, ts: list[Tensor]) -> tuple[list[list[str]], list[str
         flat = [c for term in terms for c in term]
         out = dots + sorted(c for c in set(flat) if c.isalpha() and flat.count(c) == 1)
     if len(set(out)) != len(out) or any(c not in sizes for c in out):
-        fail("expected each result letter once, and in the operands")
+        fail("each result letter once, and in the operands")
     return terms, out
 
 

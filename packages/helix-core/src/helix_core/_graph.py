@@ -142,7 +142,7 @@ class Graph:
 
         lines = [f"graph({typed(self.inputs)}; {typed(self.captures)}) {{"]
         for e in self.equations:
-            attrs = ", ".join(f"{k}={_short(v)}" for k, v in e.attrs.items())
+            attrs = ", ".join(f"{k}={_short(v)}" for k, v in sorted(e.attrs.items()))
             args = ", ".join(name(v) for v in e.inputs)
             both = ", ".join(p for p in (args, attrs) if p)
             lines.append(f"  {typed(e.outputs)} = {e.op.name}({both})")

@@ -60,7 +60,7 @@ class Plan:
         """Those of the inputs that would be overwritten if they were donated."""
         heads = self._flat.heads
         over = self._flat.overwritten(positions)
-        used = {v for v, _ in over.values()}
+        used = {head for _, head in over.values()}
         return tuple([i for i in positions if heads[i] in used])
 
     def _made(self, source: str) -> Callable[..., tuple[Any, ...]]:
@@ -137,25 +137,33 @@ class Flat:
         memory was donated and that no view can reach.
         """
         ours = {self.heads[i]: self.heads[i] for i in donated}
-        seen: set[int] = set()
-        for e in self.equations:  # an operand of anything that may return a view
-            if e.op.category not in _FRESH or e.op.name in _VIEWS:
-                seen.update(e.inputs)
         out: dict[int, tuple[int, int]] = {}
         for i, e in enumerate(self.equations):
-            scatter = e.op.name == "scatter"
-            if e.op.name in _VIEWS or not (e.op.category == "ELEMENTWISE" or scatter):
-                continue
-            aval = self.avals[e.outputs[0]]
-            for v in e.inputs[:1] if scatter else e.inputs:
-                same = self.avals[v].shape == aval.shape
-                same = same and self.avals[v].dtype is aval.dtype
-                dies = self.last[v] == i and v not in self.outputs
-                if v in ours and same and dies and v not in seen:
+            op = e.op
+            v = self._dying(e, i, ours)
+            if v is not None:
+                if op.name != "reshape":  # which hands the memory on
                     out[i] = v, ours[v]
-                    ours[e.outputs[0]] = ours.pop(v)
-                    break
+                ours[e.outputs[0]] = ours.pop(v)
+            if op.category not in _FRESH or op.name in _VIEWS:
+                for x in e.inputs:  # a view may live on
+                    ours.pop(x, None)
         return out
+
+    def _dying(self, e: Equation, i: int, ours: dict[int, int]) -> int | None:
+        """The operand whose memory the result of equation ``i`` may take."""
+        name = e.op.name
+        if name in _VIEWS or not (
+            e.op.category == "ELEMENTWISE" or name in ("scatter", "reshape")
+        ):
+            return None
+        aval = self.avals[e.outputs[0]]
+        for v in e.inputs if e.op.category == "ELEMENTWISE" else e.inputs[:1]:
+            fits = name == "reshape" or self.avals[v].shape == aval.shape
+            fits = fits and self.avals[v].dtype is aval.dtype
+            if fits and v in ours and self.last[v] == i and v not in self.outputs:
+                return v
+        return None
 
 
 def _bindings(flat: Flat, device: Any) -> dict[str, Any]:

@@ -175,6 +175,8 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     if not x.dtype.inexact:
         x = as_tensor(x, dt.float32)
     axes = _axes("logsumexp", x, axis)
+    if 0 in [x.shape[i] for i in axes]:  # the sum of nothing
+        return ops.log(_reduce(R.reduce_sum_p, x, axes, keepdims))
     top = _reduce(R.reduce_max_p, x, axes, True).detach()
     top = ops.where(ops.isfinite(top), top, ops.zeros_like(top))
     e = ops.exp(ops.sub_p(x, broadcast_p(top, x.shape)))

@@ -52,6 +52,8 @@ def test_empty_reductions():
     assert e.sum(0).tolist() == [0.0, 0.0, 0.0]
     assert e.all().item() is True and e.any().item() is False
     assert np.isnan(e.mean().item())
+    assert hx.logsumexp(e, 0).tolist() == [-np.inf] * 3
+    assert hx.softmax(e, 0).shape == hx.log_softmax(e, 0).shape == (0, 3)
     with pytest.raises(hx.ShapeError, match="at least one element"):
         e.max(0)
 

@@ -7,6 +7,7 @@ from typing import Any
 from .. import _ops as ops
 from .._composite import composite
 from .._dtypes import float32
+from .._primitives._rules import normal_axes
 from .._shape import _in
 from .._tensor import Tensor
 
@@ -52,6 +53,8 @@ log_softmax_c = composite(
 
 def _along(op: Any, x: Any, axis: int) -> Tensor:
     x = _in(x)
+    if x.ndim and x.shape[normal_axes(op.name, (axis,), x.ndim)[0]] == 0:
+        return x  # nothing to share out
     if not x.dtype.inexact:
         x = ops.cast(x, float32)
     if x.ndim == 0:

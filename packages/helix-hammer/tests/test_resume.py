@@ -219,7 +219,7 @@ def test_another_model_is_refused(tmp_path):
     make_trainer(steps=2, run_dir=tmp_path).fit()
     t = make_trainer(steps=4, run_dir=tmp_path)
     t.model.w1 = hx.Parameter(hx.zeros((4, 9)))
-    with pytest.raises(hx.HelixError, match=r"w1: expected \(4, 9\), got \(4, 8\)"):
+    with pytest.raises(hx.HelixError, match=r"w1: expected .*4, ?9.*got .*4, ?8"):
         t.fit()
 
 

@@ -52,7 +52,7 @@ def _named(kind: str, name: str) -> Any:
     except plugins.PluginUnavailable as e:
         if kind == "models" and not plugins.names("models"):
             raise plugins.PluginUnavailable(
-                f"{e}. Hint: pip install helix-layers"
+                f"{str(e).rstrip('.')}. Hint: pip install helix-layers"
             ) from e
         raise
 

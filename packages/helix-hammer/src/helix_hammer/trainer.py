@@ -65,7 +65,7 @@ class Trainer:
     config : dict, optional
         Kept in checkpoints: a resume with another one is refused.
     callbacks, loggers : sequence of Callback, sequence of callable
-        ``logger(row)`` gets each row of ``metrics.jsonl``.
+        ``logger(row)`` gets each row of ``metrics.jsonl``; after a resume some again.
     progress : bool or Progress
         A bar in a terminal, plain lines elsewhere; False is silent.
     units : (str, float)
@@ -234,7 +234,8 @@ class Trainer:
         if self.evaluate is not None and self._due(self.eval_every):
             row = self.run_evaluation()
             value = self._fresh = row[f"val_{self.metric}"]
-            best = self.best is None or self._order(value) < self._order(self.best)
+            sign = 1.0 if self.mode == "min" else -1.0
+            best = self.best is None or sign * value < sign * self.best
             if best:
                 self.best = value
             if hasattr(self.schedule, "observe"):
@@ -259,9 +260,6 @@ class Trainer:
         row |= {f"val_{k}": v if math.isfinite(v) else None for k, v in found.items()}
         self.last |= row
         return row
-
-    def _order(self, metric: float) -> float:
-        return metric if self.mode == "min" else -metric
 
     def _due(self, every: int) -> bool:
         last = self.global_step == self.steps or self.stopped is not None

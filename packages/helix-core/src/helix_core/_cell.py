@@ -132,6 +132,13 @@ class Parameter(Cell, Signatures):
         super().__init__(value, name)
         self._grad = Cell(None, f"{name}.grad")
 
+    if TYPE_CHECKING:  # never None, unlike in other cells
+
+        @property
+        def value(self) -> Tensor: ...
+        @value.setter
+        def value(self, t: Any) -> None: ...
+
     def _own(self, t: Tensor) -> Tensor:
         if not self.trainable or not t.aval.dtype.inexact:
             return Tensor(t.buffer, t.aval, t.device)
@@ -145,7 +152,7 @@ class Parameter(Cell, Signatures):
         self.value = self.value
 
     @property
-    def grad(self) -> Any:
+    def grad(self) -> Tensor | None:
         return self._grad.value
 
     @grad.setter

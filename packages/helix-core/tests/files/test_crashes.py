@@ -207,7 +207,8 @@ def test_a_really_full_disk_leaves_the_last_state(tmp_path, python):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_an_append_to_a_full_device_is_an_error():
     with pytest.raises(
-        files.FileError, match=r"\[append\] '/dev/full' .*No space left"
+        files.FileError,
+        match=r"\[append\] expected to write '/dev/full'; got:.*No space",
     ):
         files.append_jsonl("/dev/full", {"a": 1})
 

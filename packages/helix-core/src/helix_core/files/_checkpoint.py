@@ -250,14 +250,15 @@ class CheckpointStore:
             return []
         if m is None or (newest and int(m[1]) <= newest[0]):
             return []
-        return [f"[checkpoint] step {int(m[1])} is missing, LATEST names it"]
+        return [f"step {int(m[1])} is missing, LATEST names it"]
 
     def _read(self, step: int) -> Checkpoint:
         folder = self.path(step)
         if not folder.is_dir():
             have = ", ".join(map(str, self.steps())) or "none"
             raise CheckpointError(
-                f"[checkpoint] step {step} is missing; there are: {have}"
+                f"[checkpoint] expected a step of this run; step {step} is missing; there "
+                f"are: {have}"
             )
         try:
             manifest = read_manifest(folder, step)
@@ -273,7 +274,9 @@ class CheckpointStore:
         except CheckpointError:
             raise
         except FileError as e:
-            raise CheckpointError(f"[checkpoint] step {step} is damaged: {e}") from e
+            raise CheckpointError(
+                f"[checkpoint] expected step {step} as it was saved; {e}"
+            ) from e
         return Checkpoint(step, arrays, meta, folder)
 
 

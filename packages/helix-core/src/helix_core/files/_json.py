@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -20,6 +21,24 @@ class FileError(HelixError, ValueError):
     """A file is missing, damaged, foreign, or cannot be written."""
 
 
+_HINTS = {
+    errno.ENOSPC: "free some space; what was there is untouched",
+    errno.EFBIG: "files may not grow as large here; what was there is untouched",
+    errno.EACCES: "another user owns it, see its permissions",
+    errno.EROFS: "this file system is read-only",
+    errno.ENOENT: "make its folder first",
+}
+
+
+def unwritable(op: str, path: PathLike, error: OSError) -> FileError:
+    """The error for what the system refused to write."""
+    hint = _HINTS.get(error.errno or 0)
+    return FileError(
+        f"[{op}] expected to write {os.fspath(path)!r}; got: {error}"
+        + (f". Hint: {hint}" if hint else "")
+    )
+
+
 def write_bytes(path: PathLike, data: bytes) -> None:
     """Replace a file by these bytes, or leave it as it was.
 
@@ -32,7 +51,7 @@ def write_bytes(path: PathLike, data: bytes) -> None:
         with atomic_path(path) as temporary:
             temporary.write_bytes(data)
     except OSError as e:
-        raise FileError(f"[write] {os.fspath(path)!r} could not be written: {e}") from e
+        raise unwritable("write", path, e) from e
 
 
 def write_text(path: PathLike, text: str) -> None:
@@ -107,7 +126,7 @@ def append_jsonl(path: PathLike, row: Any) -> None:
                     f.truncate(end)
                 raise
     except OSError as e:
-        raise FileError(f"[append] {name!r} could not be written: {e}") from e
+        raise unwritable("append", path, e) from e
 
 
 def _whole(f: Any) -> int:
@@ -146,7 +165,7 @@ def read_jsonl(path: PathLike) -> Iterator[Any]:
                     ) from e
                 yield row
     except OSError as e:
-        raise FileError(f"[read] {name!r} could not be read: {e}") from e
+        raise FileError(f"[read] expected to read {name!r}; got: {e}") from e
 
 
 def truncate_jsonl(path: PathLike, keep: Callable[[Any], bool]) -> int:
@@ -159,7 +178,7 @@ def truncate_jsonl(path: PathLike, keep: Callable[[Any], bool]) -> int:
     try:
         lines = Path(path).read_bytes().splitlines(keepends=True)
     except OSError as e:
-        raise FileError(f"[read] {os.fspath(path)!r} could not be read: {e}") from e
+        raise FileError(f"[read] expected to read {os.fspath(path)!r}; got: {e}") from e
     rows = []
     for line in lines:
         try:

@@ -40,7 +40,9 @@ def read_manifest(folder: Path, step: int) -> dict[str, Any]:
     """
     manifest = read_json(folder / "MANIFEST.json")
     if not isinstance(manifest, dict):
-        raise CheckpointError(f"[checkpoint] the manifest of step {step} is damaged")
+        raise CheckpointError(
+            f"[checkpoint] expected the manifest of step {step}; got {manifest!r:.99}"
+        )
     schema = manifest.get("schema")
     if type(schema) is int and schema > SCHEMA:
         raise CheckpointError(
@@ -50,7 +52,8 @@ def read_manifest(folder: Path, step: int) -> dict[str, Any]:
     body = {k: v for k, v in manifest.items() if k != "digest"}
     if manifest.get("digest") != _digest(body):
         raise CheckpointError(
-            f"[checkpoint] the manifest of step {step} was changed: its digest differs"
+            f"[checkpoint] expected the manifest of step {step} as it was saved; its "
+            "digest differs"
         )
     if type(schema) is not int or schema != SCHEMA or body.get("step") != step:
         raise CheckpointError(
@@ -77,7 +80,7 @@ def verify(folder: Path, step: int, manifest: dict[str, Any]) -> None:
     """
     for name, facts in manifest["files"].items():
         path, want = folder / name, facts.get("size")
-        what = f"[checkpoint] {name!r} of step {step}"
+        what = f"[checkpoint] expected {name!r} of step {step} as it was saved; it"
         if path.is_symlink() or not path.is_file():
             raise CheckpointError(f"{what} is missing")
         try:
@@ -87,7 +90,7 @@ def verify(folder: Path, step: int, manifest: dict[str, Any]) -> None:
             if _sha256(path) != facts.get("sha256"):
                 raise CheckpointError(f"{what} was changed: its SHA-256 differs")
         except OSError as e:
-            raise CheckpointError(f"{what} could not be read: {e}") from e
+            raise CheckpointError(f"{what} cannot be read: {e}") from e
 
 
 def _sha256(path: Path) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..platform import atomic_path
 from ._json import FileError as FileError
-from ._json import PathLike
+from ._json import PathLike, unwritable
 
 MAX_HEADER = 100_000_000  # bytes; the format's own limit
 MAX_RANK = 32
@@ -96,7 +96,7 @@ def save_tensors(
             for name in order:
                 f.write(_bytes_of(np.ascontiguousarray(arrays[name])))
     except OSError as e:
-        raise FileError(f"[save] {os.fspath(path)!r} could not be written: {e}") from e
+        raise unwritable("save", path, e) from e
 
 
 def _stored(name: str, value: Any) -> np.ndarray:

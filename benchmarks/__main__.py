@@ -6,7 +6,6 @@ import argparse
 import importlib
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from importlib import metadata
@@ -92,10 +91,7 @@ def _run(
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
-    with (
-        tempfile.TemporaryDirectory(prefix="helix-bench-") as cache,
-        environment.timed(os.environ, cache) as removed,
-    ):
+    with environment.timed(os.environ) as removed:
         if removed:
             say(f"removed from the environment of both sides: {', '.join(removed)}")
         with Worker("benchmarks.environment:machine", "") as worker:
@@ -118,7 +114,8 @@ def _run(
                 results.write(args.json, machine, rows)
         if args.json is not None and whole:
             results.write(args.json, machine, results.ordered(mine, list(cases)))
-        console.print(results.table(results.ordered(mine, list(cases))))
+        for table in results.tables(results.ordered(mine, list(cases))):
+            console.print(table)
     return 0 if good else 1
 
 
@@ -140,7 +137,8 @@ def _case(args: Any, case: Case, say: harness.Say) -> tuple[list[harness.Row], b
         start = time.perf_counter()
         say(f"{case.name} {variant}")
         try:
-            found = harness.measure(args.suite, case, variant, args.rounds, say)
+            with environment.fresh_cache(os.environ):
+                found = harness.measure(args.suite, case, variant, args.rounds, say)
         except WorkerError as e:
             say(str(e))
             right = False

@@ -9,6 +9,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .case import Work
@@ -24,15 +25,13 @@ FLAGS = ("sse4_2", "avx", "fma", "avx2", "avx512", "avx_vnni", "amx", "neon", "a
 
 
 @contextmanager
-def timed(environ: MutableMapping[str, str], cache: str) -> Iterator[list[str]]:
-    """Equal threads for all libraries, no mistuned BLAS, an empty kernel cache.
+def timed(environ: MutableMapping[str, str]) -> Iterator[list[str]]:
+    """Equal threads for all libraries, and no mistuned BLAS.
 
     Parameters
     ----------
     environ : mapping
         Changed until the end of the block; processes started in it inherit it.
-    cache : str
-        Folder for compiled kernels.
 
     Yields
     ------
@@ -42,24 +41,40 @@ def timed(environ: MutableMapping[str, str], cache: str) -> Iterator[list[str]]:
     before = dict(environ)
     removed = [f"{k}={environ.pop(k)}" for k in MISTUNING if k in environ]
     n = str(THREADS)
-    environ |= {
+    settings = {
         "OMP_NUM_THREADS": n,
         "MKL_NUM_THREADS": n,
         "OPENBLAS_NUM_THREADS": n,
         "NPROC": n,  # XLA's CPU client
         "PJRT_NPROC": n,
         "HELIX_NUM_THREADS": n,
-        "HELIX_CACHE_DIR": cache,
         "JAX_PLATFORMS": "cpu",
         "HF_HUB_OFFLINE": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }
+    environ.update(settings)
     try:
         yield removed
     finally:
-        for k in set(environ) - set(before):
-            del environ[k]
-        environ |= before
+        _restore(environ, before)
+
+
+@contextmanager
+def fresh_cache(environ: MutableMapping[str, str]) -> Iterator[None]:
+    """No kernel is compiled yet for the processes started in the block."""
+    before = dict(environ)
+    with TemporaryDirectory(prefix="helix-bench-") as folder:
+        environ["HELIX_CACHE_DIR"] = folder
+        try:
+            yield
+        finally:
+            _restore(environ, before)
+
+
+def _restore(environ: MutableMapping[str, str], before: dict[str, str]) -> None:
+    for k in set(environ) - set(before):
+        del environ[k]
+    environ.update(before)
 
 
 def machine(variant: str = "") -> Work:

@@ -72,40 +72,64 @@ def write(path: Path, machine: dict[str, Any], rows: Sequence[Row]) -> None:
     files.write_json(path, {"machine": machine, "rows": list(rows)})
 
 
-def table(rows: Iterable[Row]) -> Table:
-    """Targets and what was measured."""
-    out = Table(title="Measured side by side")
-    for name, justify in (
-        *(("case", "left"), ("variant", "left"), ("ours", "right"), ("peer", "right")),
-        *(("unit", "left"), ("ratio", "right"), ("spread", "right")),
-        *(("target", "right"), ("aim", "right"), ("", "left")),
-    ):
-        out.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """Figures beside their targets; and the first calls."""
+    first = [r for r in rows if r["case"] == "first_call"]
+    figures = _table(
+        "Measured side by side",
+        "case variant >ours >peer unit >ratio >spread >target >aim reached",
+    )
     for r in rows:
-        ours, aim = r["ratio"] if r["peer_name"] else r["ours"], r["aim"]
-        verdict = (
-            "" if r["target"] is None else "[green]met" if r["ok"] else "[red]missed"
-        )
-        if r["target"] is not None and r["ours"] is None:
-            verdict = "[red]WRONG"
-        elif r["ok"] and aim is not None:
-            less = r["better"] == "lower" and not r["peer_name"]
-            ahead = ours <= aim if less else ours >= aim
-            verdict = "[green]aim" if ahead else verdict
-        peer = f"{number(r['peer'])} {r['peer_name']}" if r["peer_name"] else "-"
-        out.add_row(
-            r["case"],
-            r["variant"],
-            number(r["ours"]),
-            peer,
-            r["unit"],
-            number(r["ratio"]),
-            "-" if r["spread"] is None else f"{100 * r['spread']:.0f} %",
-            number(r["target"]),
-            number(aim),
-            verdict,
-        )
+        if r["case"] != "first_call":
+            figures.add_row(*_figure(r))
+    compiling = _table(
+        "First call, with compilation (seconds)", "case >ours >peer peer"
+    )
+    for r in first:
+        name = r["peer_name"]
+        compiling.add_row(r["variant"], number(r["ours"]), number(r["peer"]), name)
+    return [figures, compiling] if first else [figures]
+
+
+def _table(title: str, columns: str) -> Table:
+    """``>`` marks columns of numbers."""
+    out = Table(title=title)
+    for name in columns.split():
+        if name.startswith(">"):
+            out.add_column(name[1:], justify="right", overflow="fold")
+        else:
+            out.add_column(name, overflow="fold")
     return out
+
+
+def _figure(r: Row) -> list[str]:
+    ours, peer = number(r["ours"]), r["peer_name"]
+    return [
+        r["case"],
+        r["variant"],
+        ours,
+        f"{number(r['peer'])} {peer}" if peer else "-",
+        r["unit"],
+        number(r["ratio"]),
+        "-" if r["spread"] is None else f"{100 * r['spread']:.0f} %",
+        number(r["target"]),
+        number(r["aim"]),
+        _reached(r),
+    ]
+
+
+def _reached(r: Row) -> str:
+    if r["ours"] is None:
+        return "[red]WRONG"
+    if not r["ok"]:
+        return "[red]missed"
+    if r["peer_name"]:
+        ahead = r["ratio"] >= r["aim"]
+    elif r["better"] == "lower":
+        ahead = r["ours"] <= r["aim"]
+    else:
+        ahead = r["ours"] >= r["aim"]
+    return "[green]aim" if ahead else "[green]target"
 
 
 def number(x: float | None) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import harness
 from benchmarks.case import Case
-from benchmarks.environment import THREADS, timed
+from benchmarks.environment import THREADS, fresh_cache, timed
 from benchmarks.worker import Worker, WorkerError
 
 
@@ -83,13 +83,13 @@ def test_a_dying_side_reports_its_exit_code():
 
 
 # --------------------------------------------------------------------- environment
-def test_both_sides_run_with_equal_threads_and_no_mistuned_blas(monkeypatch, tmp_path):
+def test_both_sides_run_with_equal_threads_and_no_mistuned_blas(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("OPENBLAS_L2_SIZE", "512")
     monkeypatch.setenv("OMP_NUM_THREADS", "9")
     before = dict(os.environ)
     with (
-        timed(os.environ, str(tmp_path)) as removed,
+        timed(os.environ) as removed,
         Worker("bench_sides:environment", "") as worker,
     ):
         seen = worker.result()
@@ -97,16 +97,26 @@ def test_both_sides_run_with_equal_threads_and_no_mistuned_blas(monkeypatch, tmp
     assert not {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"} & set(seen)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"):
         assert seen[name] == str(THREADS)
-    assert seen["HELIX_CACHE_DIR"] == str(tmp_path)
     assert dict(os.environ) == before
 
 
-def test_the_machine_is_described_from_inside_a_timed_process(tmp_path):
+def test_the_machine_is_described_from_inside_a_timed_process():
     with (
-        timed(os.environ, str(tmp_path)),
+        timed(os.environ),
         Worker("benchmarks.environment:machine", "") as worker,
     ):
         machine = worker.result()
     assert machine["threads"] == THREADS
     assert "numpy" in machine["versions"]
     assert all(f"{THREADS} threads" in b for b in machine["blas"])
+
+
+def test_every_measurement_starts_without_compiled_kernels(monkeypatch):
+    monkeypatch.setenv("HELIX_CACHE_DIR", "mine")
+    folders = []
+    for _ in range(2):
+        with fresh_cache(os.environ), Worker("bench_sides:environment", "") as worker:
+            folders.append(worker.result()["HELIX_CACHE_DIR"])
+    assert len({*folders, "mine"}) == 3
+    assert not any(map(os.path.exists, folders))
+    assert os.environ["HELIX_CACHE_DIR"] == "mine"

@@ -160,13 +160,14 @@ def test_the_table_says_what_each_row_reached():
 
     rows = [
         row_of("aim", 1.0),
-        row_of("met", 1.9),
+        row_of("reached", 1.9),
         row_of("missed", 3.9),
         make_row("s", case(name="w"), "v", [], None, Agreement(1.0, 1.0, "y")),
         first_call_row("s", case(), "v", 1.0, 2.0),
     ]
     console = Console(width=150, file=io.StringIO())
-    console.print(results.table(rows))
+    for table in results.tables(rows):
+        console.print(table)
     text = console.file.getvalue()
-    for word in ("aim", "met", "missed", "WRONG", "first_call"):
+    for word in ("aim", "target", "missed", "WRONG", "First call"):
         assert word in text

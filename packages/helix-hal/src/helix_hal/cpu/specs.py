@@ -244,8 +244,18 @@ def _conv_inputs(rest: Any, bias: bool, state: bool) -> tuple[Any, Any]:
     return b, next(it) if state else None
 
 
-@serves("causal_conv1d", single)
-@serves("causal_conv1d.fwd", single)
+_TAPS = 16  # what a window in registers may hold
+
+
+def _short(device: Any, x: Any, w: Any, *avals: Any, **attrs: Any) -> Any:
+    ok = single(device, x, w, *avals)
+    if ok is True and w.shape[1] > _TAPS:
+        return f"expected at most {_TAPS} taps; got {w.shape[1]}"
+    return ok
+
+
+@serves("causal_conv1d", _short)
+@serves("causal_conv1d.fwd", _short)
 def _conv(
     dev: Any, x: Any, w: Any, *rest: Any, bias: bool, state: bool, silu: bool
 ) -> Any:
@@ -255,7 +265,7 @@ def _conv(
     return causal_conv1d_forward(x, w, b, s, silu=silu)
 
 
-@serves("causal_conv1d.bwd", single)
+@serves("causal_conv1d.bwd", _short)
 def _conv_bwd(
     dev: Any, x: Any, w: Any, *rest: Any, bias: bool, state: bool, silu: bool
 ) -> Any:

@@ -57,7 +57,9 @@ _ONE, _ZERO = F32(1), F32(0)
 
 @cache
 def _forward(rows: int, soft: bool, gated: bool) -> Jitted:
-    load_rows, spread_rows, store_rows, dot_rows, _ = row_access(rows)
+    access = row_access(rows)
+    load_rows, spread_rows, store_rows = access.load, access.spread, access.store
+    dot_rows = access.dot
 
     @kernel
     def run(lo, hi, size, u, dt, A, B, C, D, z, bias, h0, y, last, ends):
@@ -100,7 +102,9 @@ def _forward(rows: int, soft: bool, gated: bool) -> Jitted:
 
 @cache
 def _backward(rows: int, soft: bool, gated: bool) -> Jitted:
-    load_rows, spread_rows, store_rows, dot_rows, store_sums = row_access(rows)
+    access = row_access(rows)
+    load_rows, spread_rows, store_rows = access.load, access.spread, access.store
+    dot_rows, store_sums = access.dot, access.store_sums
 
     @device_function
     def replay(size, i, rates, s, B, C, steps, inputs, decays, states, outs):

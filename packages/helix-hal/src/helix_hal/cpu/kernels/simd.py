@@ -329,15 +329,20 @@ class RowAccess(NamedTuple):
     store: Intrinsic
     dot: Intrinsic
     store_sums: Intrinsic
+    push: Intrinsic
+    flip: Intrinsic
+    fill: Intrinsic
 
 
 @cache
 def row_access(count: int) -> RowAccess:
-    """Intrinsics for rows of `count` vectors, a power of two up to sixteen.
+    """Intrinsics for rows of `count` vectors.
 
     ``load(array, index, step)`` and ``store(array, index, step, rows)`` have row r at
     ``index + r step``; ``spread(array, index)`` has ``array[index + r]`` in all lanes of
-    row r; ``dot(x, y, start)`` is start + sum_r x_r y_r, a vector; and
+    row r; ``fill(vector)`` is that vector in every row, ``flip(rows)`` the rows in
+    reverse order, and ``push(rows, vector)`` the rows without the first and with the
+    vector as the last. ``dot(x, y, start)`` is start + sum_r x_r y_r, a vector; and
     ``store_sums(array, index, rows)`` writes the sum over the lanes of row r to
     ``array[index + r]``.
     """
@@ -411,7 +416,32 @@ def row_access(count: int) -> RowAccess:
         kind = _types().rows(count)
         return types.void(array, types.intp, kind), codegen
 
-    return RowAccess(load, spread, store, dot, store_sums)
+    @intrinsic
+    def push(typingctx, rows, vector):
+        def codegen(context, builder, signature, args):
+            kept = [builder.extract_value(args[0], r) for r in range(1, count)]
+            return _pack(builder, [*kept, args[1]])
+
+        kind = _types().rows(count)
+        return kind(kind, _types().vector), codegen
+
+    @intrinsic
+    def flip(typingctx, rows):
+        def codegen(context, builder, signature, args):
+            order = reversed(range(count))
+            return _pack(builder, [builder.extract_value(args[0], r) for r in order])
+
+        kind = _types().rows(count)
+        return kind(kind), codegen
+
+    @intrinsic
+    def fill(typingctx, vector):
+        def codegen(context, builder, signature, args):
+            return _pack(builder, [args[0]] * count)
+
+        return _types().rows(count)(_types().vector), codegen
+
+    return RowAccess(load, spread, store, dot, store_sums, push, flip, fill)
 
 
 def _lane_sums(builder: Any, vectors: list[Any]) -> Any:

@@ -1,7 +1,8 @@
 """``linear_scan``: h_t = a_t h_{t-1} + b_t along any axis, over all cores.
 
 The arrays are seen as (outer, time, inner). Rows of ``inner`` go through time together,
-in blocks that stay in cache; blocks are independent.
+in blocks that stay in cache; where they are short, each of their elements goes through
+time on its own, its state in a register. Blocks are independent.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = ["linear_scan"]
 
 Array = NDArray[Any]
 _BLOCK = 256  # elements of inner that a block takes through time
+_SHORT = 8  # elements of inner that are not worth a loop of their own
 
 
 @kernel(fastmath={"contract"})
@@ -37,6 +39,18 @@ def _scan(lo, hi, parts, reverse, a, b, h0, h):
             for j in range(final - first):
                 out[j] = x[j] * before[j] + y[j]
             before = out
+
+
+@kernel(fastmath={"contract"})
+def _scan_each(lo, hi, reverse, a, b, h0, h):
+    length, inner = a.shape[1], a.shape[2]
+    for o in range(lo, hi):
+        for j in range(inner):
+            state = h0[o, j]
+            for i in range(length):
+                t = length - 1 - i if reverse else i
+                state = a[o, t, j] * state + b[o, t, j]
+                h[o, t, j] = state
 
 
 def linear_scan(a: Array, b: Array, h0: Array, *, axis: int, reverse: bool) -> Array:
@@ -59,10 +73,14 @@ def linear_scan(a: Array, b: Array, h0: Array, *, axis: int, reverse: bool) -> A
     outer, inner = prod(shape[:axis]), prod(shape[axis + 1 :])
     view = (outer, shape[axis], inner)
     h = pool.empty(shape, b.dtype)
-    parts = -(-inner // _BLOCK)
-    launch(
-        *(_scan, outer * parts, parts, reverse),
+    arrays = (
         *(np.ascontiguousarray(x).reshape(view) for x in (a, b)),
         *(np.ascontiguousarray(h0).reshape(outer, inner), h.reshape(view)),
     )
+    if inner <= _SHORT:
+        grain = max(1, (1 << 13) // max(1, view[1] * inner))
+        launch(_scan_each, outer, reverse, *arrays, grain=grain)
+    else:
+        parts = -(-inner // _BLOCK)
+        launch(_scan, outer * parts, parts, reverse, *arrays)
     return h

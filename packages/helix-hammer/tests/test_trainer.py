@@ -62,6 +62,12 @@ def test_items_may_be_counted():
     assert t.step()["loss"] == pytest.approx(np.mean(means), rel=1e-6)
 
 
+def test_batches_without_items():
+    t = make_trainer(steps=1, accumulate=2, count=lambda batch: 0.0)
+    with pytest.raises(hx.HelixError, match=r"batches with items; got \[0.0, 0.0\]"):
+        t.step()
+
+
 def test_clipping_by_norm_bounds_the_update():
     t = make_trainer(steps=1, clip=0.01)
     sgd = hx.optim.SGD(t.model.parameters(), lr=1.0)

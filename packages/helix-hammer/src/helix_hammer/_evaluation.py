@@ -31,6 +31,14 @@ def batch_count(batch: Any) -> float:
     return float(np.prod(shape)) if shape else 1.0
 
 
+def shares(batches: list[Any], count: Callable[[Any], float]) -> list[float]:
+    """The weights of batches in the mean over all their items."""
+    counts = [float(count(b)) for b in batches]
+    if not sum(counts) > 0.0:
+        raise hx.HelixError(f"[trainer] expected batches with items; got {counts}")
+    return [n / sum(counts) for n in counts]
+
+
 def mean_loss(
     batches: Iterable[Any],
     loss: Callable[[Any, Any], Any] = model_loss,

@@ -257,8 +257,8 @@ def _finish(
     facts["bytes_per_s"] = report.median_rate(path)
     values = report.summary(corpus.validation[: count + 1], bits, facts)
     values["peak_memory_bytes"] = platform.peak_rss()
-    picture = report.plot_loss(path)
     files.write_json(path / "summary.json", values)
+    picture = report.plot_loss(path)
     if as_json:
         click.echo(json.dumps(values))
         return values

@@ -17,7 +17,7 @@ import helix_core as hx
 from helix_core import optim, platform
 
 from ._average import Average
-from ._evaluation import batch_count, evaluating, model_loss
+from ._evaluation import batch_count, evaluating, model_loss, shares
 from .progress import Progress, make_progress
 from .rundir import RunDir
 from .snapshot import capture, finite, restore
@@ -211,10 +211,9 @@ class Trainer:
             loss.backward()
             return finite(self, "loss", loss.item())
         batches = [self.data[first + i] for i in range(self.accumulate)]
-        counts = [self.count(b) for b in batches]
         total = 0.0
-        for batch, n in zip(batches, counts, strict=True):
-            loss = self.loss(self.model, batch) * (n / sum(counts))
+        for batch, share in zip(batches, shares(batches, self.count), strict=True):
+            loss = self.loss(self.model, batch) * share
             loss.backward()
             total += loss.item()
         return finite(self, "loss", total)

@@ -225,10 +225,13 @@ class Optimizer:
         return steps + ops.tensor(one, device=steps.device)
 
     def _attrs(self, ix: list[int]) -> dict[str, Any]:
+        whole = len(ix) == len(self.parameters)
+        decays = self.decays if whole else [self.decays[i] for i in ix]
+        scales = self.scales if whole else [self.scales[i] for i in ix]
         return {
             "n": len(ix),
-            "decays": tuple([self.decays[i] for i in ix]),
-            "scales": tuple([self.scales[i] for i in ix]),
+            "decays": tuple(decays),
+            "scales": tuple(scales),
             **self.settings(),
         }
 
@@ -309,9 +312,12 @@ def scalar_dtype(device: Any) -> str:
 
 def _alike(params: Sequence[Tensor], live: list[int]) -> list[list[int]]:
     """The positions in ``live``, apart by dtype and device."""
+    kinds = [(params[i].aval.dtype, params[i].device) for i in live]
+    if len(set(kinds)) == 1:
+        return [live]
     out: dict[Any, list[int]] = {}
-    for i in live:
-        out.setdefault((params[i].aval.dtype, params[i].device), []).append(i)
+    for i, kind in zip(live, kinds, strict=True):
+        out.setdefault(kind, []).append(i)
     return list(out.values())
 
 

@@ -115,6 +115,20 @@ def test_strided_and_broadcast_parameters_are_updated():
     assert p.tolist() == [[0.0, -2.0], [-1.0, -3.0], [-2.0, -4.0]]
 
 
+def test_strided_and_broadcast_gradients_are_read_in_their_order():
+    rows = hx.tensor([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]])
+    gradients = [hx.transpose(rows), hx.broadcast_to(hx.tensor(2.0), (2, 3))]
+    params = [hx.Parameter(hx.zeros((2, 3))) for _ in gradients]
+    o = hx.optim.SGD(params, lr=1.0)
+    where = _buffers(o)
+    for p, g in zip(params, gradients, strict=True):
+        p.grad = g
+    o.step()
+    assert params[0].numpy().tolist() == [[-1.0, -2.0, -3.0], [-4.0, -5.0, -6.0]]
+    assert params[1].numpy().tolist() == [[-2.0] * 3] * 2
+    assert _buffers(o) == where
+
+
 # ------------------------------------------------------------------------- in place
 def _buffers(opt):
     cells = [*opt.parameters, *[c for cs in opt.cells.values() for c in cs]]

@@ -2,7 +2,7 @@
 
 Beside each op there is ``op.inplace``, which takes the same arguments, writes results
 over the arrays that they replace, and returns the rest. Its caller has made sure that
-the arrays are C-contiguous and that nobody else can see them.
+those are C-contiguous and that nobody else can see them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _serves(op: str, supports: Any) -> Callable[[Any], Any]:
             return fn([contiguous(a) for a in flat], False, **attrs)
 
         def inplace(dev: Any, *flat: Any, **attrs: Any) -> Any:
-            return fn(flat, True, **attrs)
+            return fn([contiguous(a) for a in flat], True, **attrs)
 
         for name, run in ((op, plain), (f"{op}.inplace", inplace)):
             SPECS.append(KernelSpec(name, "cpu", run, supports=supports, priority=100))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helix_core._primitives.random import random_bits_p
-from scipy import stats
+from scipy import special, stats
 
 
 @pytest.mark.parametrize("seed", [(0, 0), (1, 2), (0xA4093822, 0x299F31D0)])
@@ -42,6 +42,20 @@ def test_normal_quantiles_in_the_tails():
     for q in (3.0, 3.5, 4.0):
         want = 2 * stats.norm.sf(q) * z.size
         assert abs((np.abs(z) > q).sum() - want) < 5 * np.sqrt(want)
+
+
+@pytest.mark.parametrize("device", ["numpy", "cpu"])
+@pytest.mark.parametrize("dtype, width, ulp", [("float32", 32, 4), ("float64", 64, 8)])
+def test_normal_numbers_are_scipys(dtype, width, ulp, device):
+    """SciPy's inverse distribution function at the same bits, in float64."""
+    n, digits = 50_000, {32: 23, 64: 52}[width]
+    with hx.device(device):
+        z = np.asarray(hx.random_normal((n,), dtype=dtype, generator=hx.Generator(8)))
+        w = np.asarray(hx.random_bits((n,), width, generator=hx.Generator(8)))
+    m = (w >> w.dtype.type(width - 1 - digits)) & w.dtype.type(2**digits - 1)
+    p = (m.astype(np.float64) + 0.5) * 2.0 ** -(digits + 1)
+    want = -special.ndtri(p) * np.where(w >> w.dtype.type(width - 1), -1.0, 1.0)
+    np.testing.assert_array_almost_equal_nulp(z, want.astype(dtype), ulp)
 
 
 def test_permutations_are_uniform():

@@ -170,6 +170,14 @@ def test_scalars_are_weak():
         hx.tensor([1], dtype="uint8") + 300
 
 
+def test_bools_add_as_or_and_multiply_as_and():
+    a, b = hx.tensor([True, True, False]), hx.tensor([True, False, False])
+    assert (a + b).tolist() == [True, True, False]
+    assert (a * b).tolist() == [True, False, False] == (b * True).tolist()
+    with pytest.raises(hx.DTypeError, match=r"^\[sub\] expected int"):
+        a - b
+
+
 def test_weak_results_stay_weak():
     y = hx.where(hx.tensor([True, False]), 1.0, 0.0)
     assert y.aval.weak and (y * hx.tensor([1.0], dtype="float16")).dtype is hx.float16

@@ -1,5 +1,6 @@
 """Random numbers: known answers, conversions, generators, statistics."""
 
+import math
 import threading
 from statistics import NormalDist
 
@@ -63,6 +64,12 @@ def test_blocks_are_random123s(counter, key, result):
     first = counter[0] | counter[1] << 32
     assert philox(first, 1, (*key, *counter[2:])).tolist() == [list(result)]
     assert block(counter, key) == list(result)
+
+
+def test_the_first_block_of_this_device_is_random123s():
+    (_, _, result), *_ = KNOWN  # counter and key zero: seed 0, stream 0, block 0
+    assert bits((0, 0, 0, 0), (4,)).tolist() == list(result)
+    assert bits((0, 0, 0, 0), (5000,))[:4].tolist() == list(result)
 
 
 def test_words_are_the_blocks_in_order():
@@ -165,6 +172,16 @@ def test_normal_is_the_inverse_of_the_distribution(dtype, ulp):
     want = np.array([-NormalDist().inv_cdf(v) for v in p])
     want = np.where(sign == 1, -want, want).astype(dtype)
     np.testing.assert_array_almost_equal_nulp(z, want, ulp)
+
+
+@pytest.mark.parametrize("dtype, width", [("float32", 32), ("float64", 64)])
+def test_exponential_is_within_4_ulp_of_the_logarithm(dtype, width):
+    n, digits = 20_000, {32: 24, 64: 53}[width]
+    e = hx.random_exponential((n,), dtype=dtype, generator=hx.Generator(6))
+    w = np.asarray(bits((6, 0, 0, 0), (n,), width))
+    u = (w >> w.dtype.type(width - digits)).astype(np.float64) * 2.0**-digits
+    want = np.array([-math.log1p(-v) for v in u]).astype(dtype)
+    np.testing.assert_array_almost_equal_nulp(np.asarray(e), want, 4)
 
 
 def test_normal_reaches_the_far_tail():

@@ -37,9 +37,10 @@ def _binary(
 
 
 # ------------------------------------------------------------------------- arithmetic
+# of bools: or, and; as in NumPy
 add_p = _binary(
     "add",
-    NUMBER,
+    ("bool", *NUMBER),
     lambda ct, x, y, out: ct,
     lambda ct, x, y, out: ct,
     reads=((), ()),
@@ -47,7 +48,7 @@ add_p = _binary(
 )
 mul_p = _binary(
     "mul",
-    NUMBER,
+    ("bool", *NUMBER),
     lambda ct, x, y, out: ops.mul_p(ct, y),
     lambda ct, x, y, out: ops.mul_p(ct, x),
     reads=((1,), (0,)),

@@ -69,7 +69,7 @@ def launch_over(run: Jitted, rows: Sequence[Arrays], *args: Any) -> None:
     owner, start, size = _layout(tuple([a.size for a in first]))
     table = np.array([_addresses(arrays) for arrays in rows], np.int64)
     like = np.empty(0, first[0].dtype)
-    launch(run, len(owner), owner, start, size, table, like, *args)
+    launch(run, len(owner), owner, start, size, table, like, *args, grain=2)
 
 
 def fresh(arrays: Arrays) -> list[Array]:

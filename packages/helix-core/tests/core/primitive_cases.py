@@ -100,7 +100,13 @@ each("pow", np.power, float=(P, A), complex=(Z + 3, Z), int=(N % 3, M % 4), loos
 each("max", np.maximum, float=(A, B), int=(N, M), bool=(FLAGS, FLAGS[::-1]))
 each("min", np.minimum, float=(A, B), int=(N, M), bool=(FLAGS, FLAGS[::-1]))
 each("atan2", np.arctan2, float=(A, B))
-each("complex", lambda a, b: a + 1j * b, float=(A, B), single=True)
+
+
+def from_parts(a, b):
+    return np.stack([a, b], -1).view(np.result_type(a, np.complex64))[..., 0]
+
+
+each("complex", from_parts, float=(A, B), single=True)
 
 BITS = {"int": (N, M), "uint": (M * 5, M), "bool": (FLAGS, FLAGS[::-1])}
 each("not", np.invert, grad=0, int=(N,), uint=(M,), bool=(FLAGS,))

@@ -152,6 +152,22 @@ def test_zero_dimensions(case):
             check(case, case.call(*map(hx.tensor, xs)), xs)
 
 
+SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -2.0, 1e-30, 3e38]
+
+
+@pytest.mark.parametrize("case", [p for p in ALL if "float" in p.values[0].examples])
+def test_nan_and_infinity_are_numpys(case):
+    rng = np.random.default_rng(1)
+    for dtype in ("float32", "float64"):
+        xs = [
+            rng.choice(np.array(SPECIAL, dtype), a.shape)
+            for a in arrays(case, "float", dtype)
+        ]
+        got = np.asarray(case.call(*map(hx.tensor, xs)))
+        want = answer(case, xs).astype(got.dtype)
+        np.testing.assert_allclose(got, want, rtol=3e-6)
+
+
 @pytest.mark.parametrize("case", [p for p in ALL if p.values[0].grad])
 def test_gradients(case):
     for kind in {"float", "complex"} & set(case.examples):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import RLock
 from typing import Any
 
 
@@ -66,6 +67,7 @@ def no_grad() -> scope:
 
 
 _LEVELS: list[int] = []
+_LOCK = RLock()  # reentrant: the collector may free a level while one is taken
 
 
 @contextmanager
@@ -82,11 +84,13 @@ def open_level() -> Iterator[int]:
 def take_level() -> int:
     """The lowest free bit; bit 0 belongs to ``backward``."""
     bit = 2
-    while bit in _LEVELS:
-        bit <<= 1
-    _LEVELS.append(bit)
+    with _LOCK:
+        while bit in _LEVELS:
+            bit <<= 1
+        _LEVELS.append(bit)
     return bit
 
 
 def free_level(bit: int) -> None:
-    _LEVELS.remove(bit)
+    with _LOCK:
+        _LEVELS.remove(bit)

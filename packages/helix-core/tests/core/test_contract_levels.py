@@ -104,6 +104,24 @@ def test_levels_of_one_thread_do_not_reach_another():
     assert seen == [(-1, None, False)]
 
 
+def test_threads_differentiate_at_the_same_time():
+    x = hx.tensor(X.astype(np.float64))
+    want = 20 * X.astype(np.float64) ** 3 * 5
+    found = []
+
+    def work():
+        for _ in range(50):
+            f = hx.grad(lambda x: (hx.grad(lambda x: (x**4.0 * x).sum())(x) * 5.0).sum())
+            found.append(np.abs(f(x).numpy() - want).max())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(found) == 200 and max(found) < 1e-9
+
+
 def test_a_new_thread_has_the_default_device(device):
     seen = []
     t = threading.Thread(target=lambda: seen.append(hx.default_device().name))

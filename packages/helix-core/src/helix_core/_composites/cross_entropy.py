@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import _ops as ops
 from .._composite import composite
@@ -10,8 +10,9 @@ from .._errors import DTypeError, HelixError, ShapeError
 from .._shape import _in
 from .._tensor import Tensor
 
-# inputs: x (n, d), weight (v, d), labels (n,), then bias (v,) where the attribute says
-# so. Residuals of "sum" and "mean": the gradients themselves, scaled by the incoming one
+# inputs: x (n, d), weight (v, d), labels (n,), then bias (v,) where there is one.
+# Residuals of "sum" and "mean": the gradients themselves, scaled by the incoming one;
+# of "none": the log-sum-exp of each row, from which the logits' chunks are made again
 
 
 def _logits(x: Tensor, w: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
@@ -19,24 +20,40 @@ def _logits(x: Tensor, w: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
     return z + rest[0] if rest else z
 
 
-def _each(
+class _Rows(NamedTuple):
+    """Each row's loss (0 where ignored), and what its gradient is made of."""
+
+    loss: Tensor
+    lse: Tensor
+    dz: Tensor
+    keep: Tensor
+
+
+def _rows(
     z: Tensor, labels: Tensor, ignore_index: int, label_smoothing: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Loss per row (0 where ignored), log-probabilities, one-hot targets, kept rows."""
+) -> _Rows:
+    """A label that is neither a class nor ignored gives NaN."""
     v = z.shape[1]
-    logp = z - ops.logsumexp(z, 1, True)
+    lse = ops.logsumexp(z, 1, True)
+    logp = z - lse
     keep = ops.ne(labels, ignore_index)
-    target = ops.cast(
-        ops.eq(
-            ops.expand_dims(labels, 1),
-            ops.reshape(ops.arange(v, dtype=labels.dtype, device=z.device), 1, v),
-        ),
-        z.dtype,
-    )
+    classes = ops.reshape(ops.arange(v, dtype=labels.dtype, device=z.device), 1, v)
+    target = ops.cast(ops.eq(ops.expand_dims(labels, 1), classes), z.dtype)
     if label_smoothing:
         target = target * (1.0 - label_smoothing) + label_smoothing / v
+    inside = ops.logical_and(ops.ge(labels, 0), ops.lt(labels, v))
+    known = ops.logical_or(inside, ops.logical_not(keep))
+    target = ops.where(ops.expand_dims(known, 1), target, float("nan"))
     loss = -ops.sum(ops.where(ops.eq(target, 0), 0.0, target * logp), 1)
-    return ops.where(keep, loss, 0.0), logp, target, keep
+    dz = ops.where(ops.expand_dims(keep, 1), ops.exp(logp) - target, 0.0)
+    return _Rows(ops.where(keep, loss, 0.0), ops.squeeze(lse, 1), dz, keep)
+
+
+def _pull(dz: Tensor, x: Tensor, w: Tensor, bias: bool) -> tuple[Tensor, ...]:
+    """Gradients of x, w and, where there is one, the bias."""
+    dx = ops.dot_general(dz, w, (((1,), (0,)), ((), ())))
+    dw = ops.dot_general(dz, x, (((0,), (0,)), ((), ())))
+    return (dx, dw, ops.sum(dz, 0)) if bias else (dx, dw)
 
 
 def _count(keep: Tensor, dtype: Any) -> Tensor:
@@ -44,41 +61,24 @@ def _count(keep: Tensor, dtype: Any) -> Tensor:
 
 
 def _lce(
-    x: Tensor,
-    w: Tensor,
-    labels: Tensor,
-    *rest: Tensor,
-    ignore_index: int,
-    label_smoothing: float,
-    reduction: str,
+    x: Tensor, w: Tensor, labels: Tensor, *rest: Tensor, reduction: str, **attrs: Any
 ) -> Tensor:
     z = _logits(x, w, rest)
-    loss, _, _, keep = _each(z, labels, ignore_index, label_smoothing)
-    if reduction == "none":
-        return loss
-    total = ops.sum(loss)
-    return total / _count(keep, z.dtype) if reduction == "mean" else total
+    r = _rows(z, labels, **attrs)
+    total = ops.sum(r.loss)
+    return total / _count(r.keep, z.dtype) if reduction == "mean" else total
 
 
 def _fwd(
-    x: Tensor,
-    w: Tensor,
-    labels: Tensor,
-    *rest: Tensor,
-    ignore_index: int,
-    label_smoothing: float,
-    reduction: str,
+    x: Tensor, w: Tensor, labels: Tensor, *rest: Tensor, reduction: str, **attrs: Any
 ) -> tuple[Tensor, ...]:
     z = _logits(x, w, rest)
-    loss, logp, target, keep = _each(z, labels, ignore_index, label_smoothing)
-    dz = ops.where(ops.expand_dims(keep, 1), ops.exp(logp) - target, 0.0)
-    out = ops.sum(loss)
+    r = _rows(z, labels, **attrs)
+    out, dz = ops.sum(r.loss), r.dz
     if reduction == "mean":
-        n = _count(keep, z.dtype)
+        n = _count(r.keep, z.dtype)
         out, dz = out / n, dz / n
-    dx = ops.dot_general(dz, w, (((1,), (0,)), ((), ())))
-    dw = ops.dot_general(dz, x, (((0,), (0,)), ((), ())))
-    return (out, dx, dw, ops.sum(dz, 0)) if rest else (out, dx, dw)
+    return (out, *_pull(dz, x, w, bool(rest)))
 
 
 def _bwd(inputs: Any, outputs: Any, residuals: Any, cts: Any, **attrs: Any) -> Any:
@@ -89,7 +89,25 @@ def _bwd(inputs: Any, outputs: Any, residuals: Any, cts: Any, **attrs: Any) -> A
 linear_cross_entropy_c = composite(
     "linear_cross_entropy", fwd=_fwd, bwd=_bwd, reads_outputs=False
 )(_lce)
-linear_cross_entropy_rows_c = composite("linear_cross_entropy_rows", opaque=True)(_lce)
+
+
+def _rows_fwd(
+    x: Tensor, w: Tensor, labels: Tensor, *rest: Tensor, **attrs: Any
+) -> tuple[Tensor, Tensor]:
+    r = _rows(_logits(x, w, rest), labels, **attrs)
+    return r.loss, r.lse
+
+
+def _rows_bwd(inputs: Any, outputs: Any, residuals: Any, cts: Any, **attrs: Any) -> Any:
+    x, w, labels, *rest = inputs
+    r = _rows(_logits(x, w, tuple(rest)), labels, **attrs)
+    grads = _pull(r.dz * ops.expand_dims(cts[0], 1), x, w, bool(rest))
+    return (grads[0], grads[1], None, *grads[2:])
+
+
+linear_cross_entropy_rows_c = composite(
+    "linear_cross_entropy_rows", fwd=_rows_fwd, bwd=_rows_bwd, reads_outputs=False
+)(lambda *xs, **attrs: _rows_fwd(*xs, **attrs)[0])
 
 
 def linear_cross_entropy(
@@ -118,7 +136,8 @@ def linear_cross_entropy(
 
     Returns
     -------
-    Tensor (), or (n,) with "none". The mean over no rows is NaN, as torch's.
+    Tensor (), or (n,) with "none". The mean over no rows is NaN, as torch's; so is the
+    loss of a label that is neither a class nor ``ignore_index``.
     """
     x, weight, labels = _in(x), _in(weight), _in(labels)
     if labels.dtype.category not in ("int", "uint"):
@@ -139,13 +158,11 @@ def linear_cross_entropy(
     floats = ops.lift(x, weight, *([] if bias is None else [bias]))
     if labels.dtype.name not in ("int32", "int64"):
         labels = ops.cast(labels, "int32")
-    op = linear_cross_entropy_rows_c if reduction == "none" else linear_cross_entropy_c
-    return op(
-        floats[0],
-        floats[1],
-        labels,
-        *floats[2:],
-        ignore_index=ignore_index,
-        label_smoothing=float(label_smoothing),
-        reduction=reduction,
-    )
+    args = (floats[0], floats[1], labels, *floats[2:])
+    attrs = {"ignore_index": ignore_index, "label_smoothing": float(label_smoothing)}
+    loss: Tensor
+    if reduction == "none":
+        loss = linear_cross_entropy_rows_c(*args, **attrs)
+    else:
+        loss = linear_cross_entropy_c(*args, **attrs, reduction=reduction)
+    return loss

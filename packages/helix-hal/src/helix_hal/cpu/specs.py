@@ -175,6 +175,33 @@ def _lce_bwd(dev: Any, x: Any, w: Any, labels: Any, *rest: Any, **attrs: Any) ->
     return tuple([np.multiply(g, ct, out=pool.empty(g.shape, g.dtype)) for g in grads])
 
 
+@serves("linear_cross_entropy_rows")
+def _lce_rows(dev: Any, *args: Any, **attrs: Any) -> Any:
+    return _lce_rows_fwd(dev, *args, **attrs)[0]
+
+
+@serves("linear_cross_entropy_rows.fwd")
+def _lce_rows_fwd(
+    dev: Any, x: Any, w: Any, labels: Any, *bias: Any, **attrs: Any
+) -> Any:
+    r = _lce_run(x, w, labels, bias, False, {**attrs, "reduction": "none"})
+    return r.loss, r.lse
+
+
+@serves("linear_cross_entropy_rows.bwd")
+def _lce_rows_bwd(
+    dev: Any, x: Any, w: Any, labels: Any, *rest: Any, **attrs: Any
+) -> Any:
+    from helix_hal.cpu.kernels.linear_cross_entropy import linear_cross_entropy_backward
+
+    *bias, lse, ct = rest
+    b = c(bias[0]) if bias else None
+    dx, dw, db = linear_cross_entropy_backward(
+        c(x), c(w), c(labels), lse, ct, b, **attrs
+    )
+    return (dx, dw, db) if bias else (dx, dw)
+
+
 # ------------------------------------------------------------- embedding and dropout
 @serves("embedding")
 @serves("embedding.fwd")

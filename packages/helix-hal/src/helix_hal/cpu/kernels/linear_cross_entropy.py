@@ -1,4 +1,4 @@
-"""Cross-entropy, and the fusion of a classifier with it that never holds all logits.
+"""Cross-entropy fused with its classifier: all logits together never exist.
 
 For 2048 rows and 50,280 classes the logits are 412 MB, and a framework keeps about
 three such arrays. Here a few hundred rows at a time go through the matrix product,
@@ -29,8 +29,6 @@ from helix_hal.cpu.launch import launch
 
 __all__ = [
     "LinearCrossEntropy",
-    "cross_entropy_backward",
-    "cross_entropy_forward",
     "linear_cross_entropy",
     "linear_cross_entropy_backward",
 ]
@@ -120,26 +118,25 @@ def _losses(exp: Jitted, in_place: bool) -> Jitted:
 
 def _gradients(exp: Jitted) -> Jitted:
     @kernel(fastmath=SUM)
-    def backward(lo, hi, logits, labels, ignore_index, smoothing, lse, dloss, out):
-        """``dloss (softmax - target)``; `out` may be `logits`."""
+    def backward(lo, hi, logits, labels, ignore_index, smoothing, lse, dloss):
+        """Turn logits into ``dloss (softmax - target)``."""
         classes = logits.shape[1]
         one = logits.dtype.type(1)
         even = smoothing / classes
         for row in range(lo, hi):
             xs = logits[row]
-            gs = out[row]
             label = labels[row]
             if label == ignore_index:
-                gs[:] = 0
+                xs[:] = 0
                 continue
             scale = dloss[row]
             if label < 0 or label >= classes:
-                gs[:] = np.nan
+                xs[:] = np.nan
                 continue
             norm = lse[row]
             for j in range(classes):
-                gs[j] = scale * (exp(xs[j] - norm) - even)
-            gs[label] -= scale * (one - smoothing)
+                xs[j] = scale * (exp(xs[j] - norm) - even)
+            xs[label] -= scale * (one - smoothing)
 
     return backward
 
@@ -285,9 +282,8 @@ def linear_cross_entropy_backward(
     *,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
-    reduction: Reduction = "mean",
 ) -> tuple[Array, Array, Array | None]:
-    """Gradients of `linear_cross_entropy`, with the logits computed again.
+    """Gradients of `linear_cross_entropy` with "none": the logits are computed again.
 
     Parameters
     ----------
@@ -295,8 +291,8 @@ def linear_cross_entropy_backward(
         As given to `linear_cross_entropy`.
     lse : ndarray, shape (rows,)
         As it returned.
-    dloss : ndarray
-        Cotangent of the loss: shape (rows,) for "none", else 0-d.
+    dloss : ndarray, shape (rows,)
+        Cotangent of the losses.
 
     Returns
     -------
@@ -305,9 +301,6 @@ def linear_cross_entropy_backward(
     """
     rows, classes = x.shape[0], w.shape[0]
     smoothing = x.dtype.type(label_smoothing)
-    scale = _row_scale(labels, ignore_index, reduction, x.dtype)
-    weight = np.empty(rows, x.dtype)
-    weight[...] = dloss * scale
     step = _chunk_rows(rows, classes, x.itemsize)
     logits = pool.empty((min(step, rows), classes), x.dtype)
     dx, dw = pool.empty(x.shape, x.dtype), pool.zeros(w.shape, x.dtype)
@@ -322,7 +315,7 @@ def linear_cross_entropy_backward(
             chunk += bias
         launch(
             *(_GRADIENTS[x.dtype], n, chunk, ids, ignore_index, smoothing),
-            *(lse[start : start + n], weight[start : start + n], chunk),
+            *(lse[start : start + n], dloss[start : start + n]),
             grain=_grain(classes),
         )
         np.matmul(chunk, w, out=dx[start : start + n])
@@ -330,73 +323,3 @@ def linear_cross_entropy_backward(
         if dbias is not None:
             dbias += chunk.sum(axis=0)
     return dx, dw, dbias
-
-
-def cross_entropy_forward(
-    logits: Array,
-    labels: Array,
-    *,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-    reduction: Reduction = "mean",
-) -> tuple[Array, Array]:
-    """``-log softmax(logits)[label]``, reduced over rows.
-
-    Parameters
-    ----------
-    logits : ndarray, shape (rows, classes), float32 or float64, C-contiguous
-    labels : ndarray, shape (rows,), integers in [0, classes) or `ignore_index`
-    ignore_index, label_smoothing, reduction
-        As for `linear_cross_entropy`.
-
-    Returns
-    -------
-    loss : ndarray
-        0-d for "mean" and "sum", shape (rows,) for "none".
-    lse : ndarray, shape (rows,)
-        Log-sum-exp of each row, for the backward pass.
-    """
-    rows, dtype = logits.shape[0], logits.dtype
-    loss, lse = pool.empty(rows, dtype), pool.empty(rows, dtype)
-    scale = _row_scale(labels, ignore_index, reduction, dtype)
-    launch(
-        *(_LOSSES[dtype], rows, logits, None, labels, ignore_index),
-        *(dtype.type(label_smoothing), scale, loss, lse),
-        grain=_grain(logits.shape[1]),
-    )
-    return _reduce(loss, scale, reduction), lse
-
-
-def cross_entropy_backward(
-    logits: Array,
-    labels: Array,
-    lse: Array,
-    dloss: Array,
-    *,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-    reduction: Reduction = "mean",
-) -> Array:
-    """Gradient of `cross_entropy_forward` with respect to the logits.
-
-    Parameters
-    ----------
-    logits, labels, lse
-        As given to and returned by `cross_entropy_forward`.
-    dloss : ndarray
-        Cotangent of the loss: shape (rows,) for "none", else 0-d.
-
-    Returns
-    -------
-    ndarray, shape (rows, classes)
-    """
-    rows, dtype = logits.shape[0], logits.dtype
-    weight = np.empty(rows, dtype)
-    weight[...] = dloss * _row_scale(labels, ignore_index, reduction, dtype)
-    dlogits = pool.empty(logits.shape, dtype)
-    launch(
-        *(_GRADIENTS[dtype], rows, logits, labels, ignore_index),
-        *(dtype.type(label_smoothing), lse, weight, dlogits),
-        grain=_grain(logits.shape[1]),
-    )
-    return dlogits

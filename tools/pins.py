@@ -54,15 +54,13 @@ def _sibling(requirement: Requirement, versions: dict[str, str]) -> list[str]:
 
 def unlisted(found: list[Package], root: Path = ROOT) -> list[str]:
     """Places at the root that must name every package, and do not."""
-    dev = (root / "requirements-dev.txt").read_text(encoding="utf-8")
-    editable = [
-        line.split("[")[0] for line in dev.splitlines() if line.startswith("-e ")
-    ]
-    out = [
-        f"requirements-dev.txt: expected a line `-e packages/{p.name}`"
-        for p in found
-        if f"-e packages/{p.name}" not in editable
-    ]
+    dev = (root / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    out = []
+    for p in found:
+        line = f"-e packages/{p.name}"
+        tested = any(x.startswith(f"{line}[") and "test" in x for x in dev)
+        if line not in dev or not tested:
+            out.append(f"requirements-dev.txt: expected {line} and {line}[test]")
     return out + contract_problems(found, root)
 
 

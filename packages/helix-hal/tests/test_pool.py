@@ -158,14 +158,6 @@ def test_memory_that_the_system_does_not_have_is_an_error():
         pool.empty((1 << 62,), np.uint8)
 
 
-def test_is_pooled_knows_the_only_owner():
-    x = pool.empty(MIB)
-    assert pool.is_pooled(x)
-    view = x[1:]
-    assert not pool.is_pooled(view)
-    assert not pool.is_pooled(np.empty(MIB))
-
-
 def test_threads_never_share_a_block():
     errors = []
 

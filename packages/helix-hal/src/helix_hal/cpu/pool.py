@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["PoolStats", "empty", "is_pooled", "stats", "trim", "zeros"]
+__all__ = ["PoolStats", "empty", "stats", "trim", "zeros"]
 
 MIN_BYTES = 1 << 16
 _ALIGN = 64
@@ -223,19 +223,6 @@ def zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArra
     array = empty(shape, dtype)
     array.fill(0)
     return array
-
-
-def is_pooled(array: NDArray[Any]) -> bool:
-    """Whether `array` is a whole array from `empty` that no other view shares.
-
-    The caller's own reference is the only one allowed, so call it with a variable.
-    """
-    lease = array.base
-    return (
-        type(lease) is _Lease
-        and array.flags.c_contiguous
-        and sys.getrefcount(lease) == 3  # array.base, `lease`, the argument
-    )
 
 
 def trim(keep: int = 0) -> int:

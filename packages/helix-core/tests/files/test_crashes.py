@@ -182,6 +182,7 @@ def _check_full(done, why):
     errors, step, rows, left = json.loads(done.stdout)
     assert len(errors) == 4 and all(why in e for e in errors)
     assert errors[0].startswith("[checkpoint] expected to save step 2")
+    assert errors[1].startswith("[save]") and "Hint" in errors[1]
     assert errors[2].startswith("[append]")
     assert step == 1 and rows == [{"step": 1}]
     assert left == [["ckpt", "log.jsonl"], ["LATEST", "step_00000001"]]

@@ -74,6 +74,22 @@ def test_what_safetensors_writes_is_read(tmp_path, name, dtype):
     assert files.read_metadata(path) == {"k": "v"}
 
 
+@pytest.mark.parametrize("narrow", [np.int8, ml_dtypes.float8_e5m2])
+def test_loaded_arrays_come_in_the_order_of_the_file(tmp_path, narrow):
+    given = {
+        "c": np.ones((2, 2), narrow),
+        "a": np.full((), 2, narrow),
+        "d": np.arange(3.0),
+        "b": np.ones((0, 4), ml_dtypes.bfloat16),
+    }
+    files.save_tensors(tmp_path / "x", given)
+    found = files.load_tensors(tmp_path / "x")
+    assert list(found) == ["d", "b", "a", "c"]
+    for name, a in found.items():
+        assert (a.dtype, a.shape) == (given[name].dtype, given[name].shape)
+        assert a.tobytes() == given[name].tobytes() and a.flags.writeable
+
+
 def test_layouts_are_stored_by_value(tmp_path):
     base = np.arange(24, dtype=np.float32).reshape(4, 6)
     given = {
@@ -190,6 +206,13 @@ def test_metadata_that_is_not_text_is_refused(tmp_path, metadata):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name, metadata", [("\ud800", {}), ("a", {"k": "\ud800"})])
+def test_text_that_is_no_unicode_is_refused(tmp_path, name, metadata):
+    with pytest.raises(files.FileError, match=r"\[save\] expected .*surrogates"):
+        files.save_tensors(tmp_path / "x", {name: np.zeros(1)}, metadata)
+    assert list(tmp_path.iterdir()) == []
+
+
 ZEROS = b"\0" * 16
 HOSTILE = {
     "no bytes": b"",
@@ -233,11 +256,12 @@ HOSTILE = {
     "metadata is NaN": build(b'{"__metadata__":{"a":NaN}}'),
     "metadata is a number": build({"__metadata__": {"a": 1}}),
     "metadata is a list": build({"__metadata__": ["a"]}),
+    "a metadata key twice": build(b'{"__metadata__":{"a":"1","a":"2"}}'),
     "metadata twice": build(b'{"__metadata__":{},"__metadata__":{}}'),
 }
 # refused here only: of two equal keys the last one wins there, so that two readers of
 # one file may see different weights
-LENIENT = {"a name twice", "a million dimensions"}
+LENIENT = {"a name twice", "a metadata key twice", "a million dimensions"}
 
 
 @pytest.mark.parametrize("what", HOSTILE)

@@ -1,17 +1,19 @@
 """Named arrays in safetensors files: no code is ever loaded.
 
-The format: eight bytes of header length, a JSON header ``name -> dtype, shape,
-data_offsets``, then the data, in header order and without gaps
-(https://github.com/huggingface/safetensors). Reading and writing it takes one copy of
-the data; the header is checked before anything is allocated.
+The format's own library reads and writes (https://github.com/huggingface/safetensors).
+Here are the limits that it lacks, errors that name the file, and whole files or none.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 import os
-from typing import Any, BinaryIO, TypeGuard
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -21,7 +23,7 @@ from ._json import FileError as FileError
 from ._json import PathLike, unwritable
 
 MAX_HEADER = 100_000_000  # bytes; the format's own limit
-MAX_RANK = 32
+MAX_RANK = 64  # NumPy's
 DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(bool),
     "U8": np.dtype(np.uint8),
@@ -40,7 +42,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "C64": np.dtype("<c8"),
 }
-_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_STORED = frozenset(DTYPES.values())
+_FLOAT8 = {"F8_E4M3", "F8_E5M2"}
 
 
 def save_tensors(
@@ -53,7 +56,8 @@ def save_tensors(
     Parameters
     ----------
     tensors : dict of str to ndarray
-        Any shape and layout; bool, integers, floats, bfloat16, float8, complex64.
+        Any shape and layout; bool, integers, floats, bfloat16, float8, complex64. Those
+        that are not contiguous are copied first.
     metadata : dict of str to str, optional
 
     Raises
@@ -62,94 +66,84 @@ def save_tensors(
         For dtypes that the format lacks (complex128), or when the disk is full; what was
         there stays.
     """
-    header: dict[str, Any] = {}
-    if metadata:
-        for key, text in metadata.items():
-            if not (isinstance(key, str) and isinstance(text, str)):
-                raise FileError(
-                    f"[save] expected metadata of str to str; got {key!r}: {text!r}. "
-                    "Hint: json.dumps(value)"
-                )
-        header["__metadata__"] = dict(metadata)
+    from safetensors import SafetensorError, TensorSpec, serialize_file
+
+    for key, text in (metadata or {}).items():
+        if not (isinstance(key, str) and isinstance(text, str)):
+            raise FileError(
+                f"[save] expected metadata of str to str; got {key!r}: {text!r}. "
+                "Hint: json.dumps(value)"
+            )
+    # a spec holds an address only: these stay alive until the file is written
     arrays = {name: _stored(name, a) for name, a in tensors.items()}
-    # wide dtypes first, so that every array is aligned in the file
-    order = sorted(arrays, key=lambda n: (-arrays[n].itemsize, n))
-    end = 0
-    for name in order:
-        a = arrays[name]
-        start, end = end, end + a.nbytes
-        header[name] = {
-            "dtype": _NAMES[a.dtype],
-            "shape": list(a.shape),
-            "data_offsets": [start, end],
-        }
-    head = json.dumps(header, separators=(",", ":")).encode()
-    head += b" " * (-len(head) % 8)
-    if len(head) > MAX_HEADER:
-        raise FileError(
-            f"[save] expected names of at most {MAX_HEADER} bytes; got {len(head)}"
+    specs = {
+        name: TensorSpec(
+            dtype=a.dtype.name,
+            shape=a.shape,
+            data_ptr=a.ctypes.data,
+            data_len=a.nbytes,
         )
+        for name, a in arrays.items()
+    }
     try:
-        with atomic_path(path) as temporary, open(temporary, "wb") as f:
-            f.write(len(head).to_bytes(8, "little"))
-            f.write(head)
-            for name in order:
-                f.write(_bytes_of(np.ascontiguousarray(arrays[name])))
+        with atomic_path(path) as temporary:
+            mode = stat.S_IMODE(temporary.stat().st_mode)
+            serialize_file(specs, temporary, dict(metadata) if metadata else None)
+            temporary.chmod(mode)  # the library replaces it by a file of mode 0600
     except OSError as e:
         raise unwritable("save", path, e) from e
+    except (SafetensorError, UnicodeError) as e:
+        number = re.search(r"\(os error (\d+)\)", str(e))
+        cause = OSError(int(number[1]), str(e)) if number else OSError(str(e))
+        raise unwritable("save", path, cause) from e
 
 
 def _stored(name: str, value: Any) -> np.ndarray:
-    """The array in a dtype of the format, little-endian; no copy where it is."""
+    """The array contiguous, little-endian; no copy where it is."""
     if not isinstance(name, str) or name == "__metadata__":
         raise FileError(
             f"[save] expected a str as name, not '__metadata__'; got {name!r}"
         )
     a = np.asarray(value)
-    if a.dtype in _NAMES:
-        return a
     little = a.dtype.newbyteorder("<")
-    if little in _NAMES:
-        return a.astype(little)
-    hint = ". Hint: save real and imaginary parts" if a.dtype.kind == "c" else ""
-    raise FileError(
-        "[save] expected bool, integers, floats up to 64 bits, bfloat16, float8 or "
-        f"complex64; {name!r} is {a.dtype}{hint}"
-    )
-
-
-def _bytes_of(a: np.ndarray) -> memoryview:
-    """A contiguous array's memory, also of dtypes that Python's buffers do not know."""
-    return a.reshape(-1).view(np.uint8).data
+    if little not in _STORED:
+        hint = ". Hint: save real and imaginary parts" if a.dtype.kind == "c" else ""
+        raise FileError(
+            "[save] expected bool, integers, floats up to 64 bits, bfloat16, float8 or "
+            f"complex64; {name!r} is {a.dtype}{hint}"
+        )
+    return np.asarray(a, little, order="C")
 
 
 def load_tensors(path: PathLike) -> dict[str, np.ndarray]:
     """Read all arrays of a file.
 
+    Takes one copy of the data; two for a moment where a float8 array is among them.
+
     Returns
     -------
     dict of str to ndarray
-        Writable, and the caller's own.
+        Writable, and the caller's own; in the file's order.
 
     Raises
     ------
     FileError
         If it is missing, truncated, hostile, or not in the format.
     """
-    try:
-        with open(path, "rb") as f:
-            header, start = _header(f, path)
-            out = {}
-            for name, entry in header.items():
-                if name == "__metadata__":
-                    continue
-                a = np.empty(entry["shape"], DTYPES[entry["dtype"]])
-                f.seek(start + entry["data_offsets"][0])
-                if a.nbytes and f.readinto(_bytes_of(a)) != a.nbytes:
-                    raise _unreadable(path, f"{name!r} ends before its last byte")
-                out[name] = a
-    except (OSError, MemoryError) as e:
-        raise _unreadable(path, e) from e
+    from safetensors import deserialize
+
+    with _opened(path) as f:
+        names = f.offset_keys()
+        kinds = {f.get_slice(name).get_dtype() for name in names}
+        if kinds.isdisjoint(_FLOAT8):
+            return {name: f.get_tensor(name) for name in names}
+        # the library asks NumPy for float8, which has none: take the bytes
+        data = Path(path).read_bytes()
+        parts = dict(deserialize(data))  # type: ignore[no-untyped-call]
+    out = {}
+    for name in names:
+        part = parts[name]
+        out[name] = np.ndarray(part["shape"], DTYPES[part["dtype"]], part["data"])
     return out
 
 
@@ -161,46 +155,46 @@ def read_metadata(path: PathLike) -> dict[str, str]:
     FileError
         As for ``load_tensors``.
     """
+    with _opened(path) as f:
+        return f.metadata() or {}
+
+
+# ----------------------------------------------------------------------------- checks
+@contextlib.contextmanager
+def _opened(path: PathLike) -> Iterator[Any]:
+    """The library's view of a file whose every array can be read."""
+    from safetensors import SafetensorError, safe_open
+
     try:
-        with open(path, "rb") as f:
-            header, _ = _header(f, path)
-    except OSError as e:
+        _check_header(path)
+        with safe_open(path, "numpy", backend="pread") as f:
+            for name in f.offset_keys():
+                part = f.get_slice(name)
+                kind, rank = part.get_dtype(), len(part.get_shape())
+                if kind not in DTYPES:
+                    why = f"the dtype {kind!r}; known: {', '.join(DTYPES)}"
+                    raise _unreadable(path, f"{name!r} has {why}")
+                if rank > MAX_RANK:
+                    why = f"{rank} dimensions; at most {MAX_RANK}"
+                    raise _unreadable(path, f"{name!r} has {why}")
+            yield f
+    except (OSError, MemoryError, SafetensorError) as e:
         raise _unreadable(path, e) from e
-    return dict(header.get("__metadata__", {}))
 
 
-# --------------------------------------------------------------------------- the header
-def _unreadable(path: PathLike, why: object) -> FileError:
-    return FileError(
-        f"[load] expected a safetensors file; got {os.fspath(path)!r}: {why}"
-    )
-
-
-def _header(f: BinaryIO, path: PathLike) -> tuple[dict[str, Any], int]:
-    """The header, checked against the file's size, and where the data starts."""
-    size = os.fstat(f.fileno()).st_size
-    first = f.read(8)
-    length = int.from_bytes(first, "little")
-    if len(first) < 8 or length > min(size - 8, MAX_HEADER):
-        raise _unreadable(
-            path,
-            f"the file has {size} bytes, its header would have {length}"
-            if len(first) == 8
-            else f"the file has {size} bytes",
-        )
-    try:
-        header = json.loads(
-            f.read(length).decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-        )
-    except (ValueError, RecursionError) as e:
-        raise _unreadable(path, f"its header is no JSON ({e})") from e
-    if not isinstance(header, dict):
-        raise _unreadable(path, "its header is no JSON object")
-    start = 8 + length
-    _check(header, size - start, path)
-    return header, start
+def _check_header(path: PathLike) -> None:
+    """The header fits the file and its limit, and names nothing twice."""
+    with open(path, "rb") as f:
+        size = os.fstat(f.fileno()).st_size
+        first = f.read(8)
+        length = int.from_bytes(first, "little")
+        if len(first) < 8 or length > min(size - 8, MAX_HEADER):
+            claim = f", its header would have {length}" if len(first) == 8 else ""
+            raise _unreadable(path, f"the file has {size} bytes{claim}")
+        try:
+            json.loads(f.read(length).decode("utf-8"), object_pairs_hook=_unique)
+        except (ValueError, RecursionError) as e:
+            raise _unreadable(path, f"its header is no JSON ({e})") from e
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -212,56 +206,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
-def _no_constant(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
-
-
-def _check(header: dict[str, Any], size: int, path: PathLike) -> None:
-    """Every entry is sane, and together they cover the data once."""
-    spans = []
-    for name, entry in header.items():
-        if name == "__metadata__":
-            if not isinstance(entry, dict) or any(
-                not isinstance(v, str) for v in entry.values()
-            ):
-                raise _unreadable(path, "its metadata is not text")
-            continue
-        if not isinstance(entry, dict):
-            raise _unreadable(path, f"{name!r} is not described")
-        shape, offsets = entry.get("shape"), entry.get("data_offsets")
-        if not _naturals(shape, 0, MAX_RANK) or not _naturals(offsets, 2, 2):
-            raise _unreadable(
-                path, f"{name!r} has the shape {shape!r:.99}, offsets {offsets!r:.99}"
-            )
-        kind = entry.get("dtype")
-        if not isinstance(kind, str) or kind not in DTYPES:
-            raise _unreadable(
-                path, f"{name!r} has the dtype {kind!r:.99}; known: {', '.join(DTYPES)}"
-            )
-        n = DTYPES[kind].itemsize * math.prod(shape)
-        if n != offsets[1] - offsets[0]:
-            raise _unreadable(
-                path,
-                f"{name!r} of shape {shape} and dtype {kind} needs {n} bytes; "
-                f"its offsets are {offsets}",
-            )
-        spans.append((offsets[0], offsets[1], name))
-    end = 0
-    for begin, stop, name in sorted(spans):
-        if begin != end:
-            raise _unreadable(
-                path, f"{name!r} starts at byte {begin} of the data, expected {end}"
-            )
-        end = stop
-    if end != size:
-        raise _unreadable(
-            path, f"{size} bytes of data, the header describes {end} (truncated?)"
-        )
-
-
-def _naturals(value: Any, least: int, most: int) -> TypeGuard[list[int]]:
-    return (
-        isinstance(value, list)
-        and least <= len(value) <= most
-        and all(type(v) is int and 0 <= v < 1 << 63 for v in value)
+def _unreadable(path: PathLike, why: object) -> FileError:
+    return FileError(
+        f"[load] expected a safetensors file; got {os.fspath(path)!r}: {why}"
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import Any
+from weakref import ref
 
 from ._dtypes import DType, as_dtype
 
+_LOCK = RLock()  # two threads that make the same aval must get one object
+
 
 class Aval:
-    """Shape, dtype and weakness. Equal avals are the same object.
+    """Shape, dtype and weakness. Equal avals are the same object while one is alive.
 
     Attributes
     ----------
@@ -18,23 +22,15 @@ class Aval:
         True for Python scalars and what is computed from them alone.
     """
 
-    __slots__ = ("dtype", "shape", "weak")
+    __slots__ = ("__weakref__", "dtype", "shape", "weak")
     shape: tuple[int, ...]
     dtype: DType
     weak: bool
-    _table: dict[Any, Aval] = {}
 
     def __new__(cls, shape: tuple[int, ...], dtype: DType, weak: bool = False) -> Aval:
-        key = (shape, dtype, weak)
-        aval = cls._table.get(key)
-        if aval is None:
-            shape = tuple(int(n) for n in shape)
-            dtype = as_dtype(dtype)
-            aval = object.__new__(cls)
-            aval.shape, aval.dtype, aval.weak = shape, dtype, bool(weak)
-            # setdefault: two threads that make the same aval must get one object
-            aval = cls._table.setdefault((shape, dtype, bool(weak)), aval)
-        return aval
+        ref = _TABLE.get((shape, dtype, weak))
+        aval = None if ref is None else ref()
+        return _made(shape, dtype, weak) if aval is None else aval
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Aval, (self.shape, self.dtype, self.weak)
@@ -57,3 +53,33 @@ class Aval:
     def __repr__(self) -> str:
         star = "*" if self.weak else ""
         return f"{self.dtype.name}{star}[{','.join(map(str, self.shape))}]"
+
+
+class _Ref(ref[Aval]):
+    __slots__ = ("key",)
+    key: Any
+
+
+_TABLE: dict[Any, _Ref] = {}
+
+
+def _made(shape: Any, dtype: Any, weak: Any) -> Aval:
+    shape, dtype = tuple(int(n) for n in shape), as_dtype(dtype)
+    key = (shape, dtype, bool(weak))
+    with _LOCK:
+        known = _TABLE.get(key)
+        aval = None if known is None else known()
+        if aval is None:
+            aval = object.__new__(Aval)
+            aval.shape, aval.dtype, aval.weak = key
+            entry = _Ref(aval, _forget)
+            entry.key = key
+            _TABLE[key] = entry
+    return aval
+
+
+def _forget(entry: _Ref) -> None:
+    """A service that sees every shape once does not grow."""
+    with _LOCK:
+        if _TABLE.get(entry.key) is entry:
+            del _TABLE[entry.key]

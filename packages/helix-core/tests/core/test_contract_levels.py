@@ -111,7 +111,9 @@ def test_threads_differentiate_at_the_same_time():
 
     def work():
         for _ in range(50):
-            f = hx.grad(lambda x: (hx.grad(lambda x: (x**4.0 * x).sum())(x) * 5.0).sum())
+            f = hx.grad(
+                lambda x: (hx.grad(lambda x: (x**4.0 * x).sum())(x) * 5.0).sum()
+            )
             found.append(np.abs(f(x).numpy() - want).max())
 
     threads = [threading.Thread(target=work) for _ in range(4)]

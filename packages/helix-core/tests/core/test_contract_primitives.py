@@ -1,6 +1,7 @@
 """What primitives, dtypes and kernels mean on every device: contract, section 2."""
 
 import gc
+import threading
 import weakref
 
 import helix_core as hx
@@ -35,6 +36,34 @@ def test_equal_avals_are_one_object():
         a is hx.Aval((2, 3), hx.float32) is hx.tensor(X).aval is hx.tensor(X + 1).aval
     )
     assert a is not hx.Aval((2, 3), hx.float32, True)
+
+
+def test_avals_that_nobody_holds_are_forgotten():
+    from helix_core._aval import _TABLE
+
+    kept = hx.Aval((12_345,), hx.float32)
+    before = len(_TABLE)
+    for n in range(1000):
+        hx.Aval((12_345, n), hx.float32)
+    gc.collect()
+    assert len(_TABLE) <= before and hx.Aval((12_345,), hx.float32) is kept
+
+
+def test_threads_that_make_one_aval_get_one_object():
+    for n in range(50):
+        made = []
+        barrier = threading.Barrier(4)
+
+        def make(n=n, made=made, barrier=barrier):
+            barrier.wait()
+            made.append(hx.Aval((77, n), hx.float32))
+
+        threads = [threading.Thread(target=make) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert len(set(map(id, made))) == 1
 
 
 def test_default_dtypes_are_float32_and_int32():

@@ -110,6 +110,8 @@ class Composite:
             g = closed.graph
             multi = closed.tree[0] == "seq"
             hit = tuple([g.avals[v] for v in g.outputs]), multi
+            if len(self._infer) > 20_000:  # a service that sees every shape once
+                self._infer.clear()
             self._infer[key] = hit
         return hit
 
@@ -215,6 +217,8 @@ class _Forward(Composite):
             dev = args[0].device if args else Device("numpy")
             with scope(device=dev, trace=None):
                 out, multi = self.owner.infer(avals, attrs)
+            if len(self._n_out) > 20_000:
+                self._n_out.clear()
             hit = self._n_out[key] = len(out), multi
         return hit
 

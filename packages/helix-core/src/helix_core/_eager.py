@@ -229,6 +229,8 @@ def unary(prim: Any, inexact: bool = False) -> Callable[..., Any]:
         if avals is None:
             if inexact and not x.aval.dtype.inexact:
                 return op(cast(x, dt.float32))
+            if len(memo) > 20_000:
+                memo.clear()
             avals = memo[x.aval] = prim.infer(x.aval)
         if s.trace is not None:
             return s.trace.record(prim, (x,), NO_ATTRS, False)

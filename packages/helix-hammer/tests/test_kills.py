@@ -66,13 +66,12 @@ def kill_and_resume(n, straight, tmp_path, text, environment) -> None:
         fresh = not (run / "config.json").exists()
         args = command(text, tmp_path, run.name) if fresh else again(run)
         process = subprocess.Popen(
-            args, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            args, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        if killed < n:
-            time.sleep(rng.uniform(0.0, seconds))
-        else:
-            process.wait(timeout=120)
-        if process.poll() is None:
+        try:
+            wait = rng.uniform(0.0, seconds) if killed < n else 120.0
+            _, said = process.communicate(timeout=wait)
+        except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             killed += 1
@@ -83,8 +82,7 @@ def kill_and_resume(n, straight, tmp_path, text, environment) -> None:
                     warnings.simplefilter("error")
                     assert RunDir(run).store.load().step == max(steps)
             continue
-        output, _ = process.communicate()
-        assert process.returncode == 0, output.decode()
+        assert process.returncode == 0, said.decode()
         assert rows(run) == rows(original)
         assert checkpoint(run, STEPS) == checkpoint(original, STEPS)
         assert not list((run / "ckpt").glob(".tmp-*"))

@@ -10,14 +10,12 @@ from helix_hal.cpu.jit import kernel
 from helix_hal.cpu.kernels import simd
 from helix_hal.cpu.kernels.simd import (
     add,
-    exp2,
     fma,
     load,
     row_access,
-    sigmoid,
-    softplus,
     store,
 )
+from helix_hal.cpu.kernels.simd_math import exp2, sigmoid, softplus
 
 W = simd.WIDTH
 F32 = np.float32

@@ -80,13 +80,18 @@ def rms_norm(x: Any, weight: Any, eps: float = 1e-5, residual: Any = None) -> An
     _check("rms_norm", x, weight)
     if residual is None:
         return rms_norm_c(*ops.lift(x, weight), eps=eps)
+    residual = _residual("rms_norm", x, residual)
+    return rms_norm_add_c(*ops.lift(x, weight, residual), eps=eps)
+
+
+def _residual(name: str, x: Tensor, residual: Any) -> Tensor:
     residual = _in(residual)
     if residual.shape != x.shape:
         raise ShapeError(
-            f"[rms_norm] expected a residual of x's shape; got x.shape={x.shape}, "
+            f"[{name}] expected a residual of x's shape; got x.shape={x.shape}, "
             f"residual.shape={residual.shape}"
         )
-    return rms_norm_add_c(*ops.lift(x, weight, residual), eps=eps)
+    return residual
 
 
 def _check(name: str, x: Tensor, weight: Tensor) -> None:
@@ -98,35 +103,66 @@ def _check(name: str, x: Tensor, weight: Tensor) -> None:
 
 
 # ---------------------------------------------------------------------- layer norm
-# inputs: x, weight, bias (all three: ones and zeros where the caller gave none)
+# inputs: x, weight, bias (ones and zeros where the caller gave none), then the residual
+# where there is one. residuals: mean and rstd, x.shape[:-1]
 
 
-def _layer_fwd(x: Tensor, w: Tensor, b: Tensor, eps: float) -> tuple[Tensor, ...]:
-    mean = ops.mean(x, -1)
-    d = x - ops.expand_dims(mean, -1)
+def _layer_fwd(
+    x: Tensor, w: Tensor, b: Tensor, *res: Tensor, eps: float
+) -> tuple[Tensor, ...]:
+    s = x + res[0] if res else x
+    mean = ops.mean(s, -1)
+    d = s - ops.expand_dims(mean, -1)
     rstd = ops.rsqrt(ops.mean(d * d, -1) + eps)
-    return d * ops.expand_dims(rstd, -1) * w + b, mean, rstd
+    y = d * ops.expand_dims(rstd, -1) * w + b
+    return (y, s, mean, rstd) if res else (y, mean, rstd)
+
+
+def _layer(x: Tensor, w: Tensor, b: Tensor, *res: Tensor, eps: float) -> Any:
+    out = _layer_fwd(x, w, b, *res, eps=eps)[:-2]
+    return out if res else out[0]
+
+
+def _layer_grads(
+    s: Tensor, w: Tensor, mean: Tensor, rstd: Tensor, ct: Tensor
+) -> tuple[Tensor, ...]:
+    r = ops.expand_dims(rstd, -1)
+    xhat = (s - ops.expand_dims(mean, -1)) * r
+    g = ct * w
+    dx = r * (g - ops.mean(g, -1, True) - xhat * ops.mean(g * xhat, -1, True))
+    return dx, ops.sum(ct * xhat, _leading(s)), ops.sum(ct, _leading(s))
 
 
 def _layer_bwd(
     inputs: Any, outputs: Any, residuals: Any, cts: Any, eps: float
 ) -> tuple[Tensor, ...]:
-    (x, w, _), (mean, rstd), ct = inputs, residuals, cts[0]
-    r = ops.expand_dims(rstd, -1)
-    xhat = (x - ops.expand_dims(mean, -1)) * r
-    g = ct * w
-    dx = r * (g - ops.mean(g, -1, True) - xhat * ops.mean(g * xhat, -1, True))
-    return dx, ops.sum(ct * xhat, _leading(x)), ops.sum(ct, _leading(x))
+    return _layer_grads(inputs[0], inputs[1], *residuals, cts[0])
+
+
+def _layer_add_bwd(
+    inputs: Any, outputs: Any, residuals: Any, cts: Any, eps: float
+) -> tuple[Tensor, ...]:
+    (w,), (_, s) = inputs, outputs
+    # from s and not from the residuals: second derivatives then need no input
+    mean = ops.mean(s, -1)
+    d = s - ops.expand_dims(mean, -1)
+    rstd = ops.rsqrt(ops.mean(d * d, -1) + eps)
+    dx, dw, db = _layer_grads(s, w, mean, rstd, cts[0])
+    dx = dx + cts[1]
+    return dx, dw, db, dx
 
 
 layer_norm_c = composite(
     "layer_norm", fwd=_layer_fwd, bwd=_layer_bwd, reads_outputs=False
-)(lambda x, w, b, eps: _layer_fwd(x, w, b, eps)[0])
+)(_layer)
+layer_norm_add_c = composite(
+    "layer_norm_add", fwd=_layer_fwd, bwd=_layer_add_bwd, reads_inputs=(1,)
+)(_layer)
 
 
 def layer_norm(
-    x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Tensor:
+    x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5, residual: Any = None
+) -> Any:
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axis.
 
     Parameters
@@ -134,6 +170,12 @@ def layer_norm(
     x : Tensor (..., d)
     weight, bias : Tensor (d,), optional
         Ones and zeros by default.
+    residual : Tensor (..., d), optional
+        Added to ``x`` first.
+
+    Returns
+    -------
+    Tensor (..., d), or with ``residual`` a pair: it, and the sum ``x + residual``.
     """
     x = _in(x)
     d = x.shape[-1:]
@@ -141,4 +183,7 @@ def layer_norm(
     bias = ops.zeros(d, x.dtype, x.device) if bias is None else _in(bias)
     _check("layer_norm", x, weight)
     _check("layer_norm", x, bias)
-    return layer_norm_c(*ops.lift(x, weight, bias), eps=eps)
+    if residual is None:
+        return layer_norm_c(*ops.lift(x, weight, bias), eps=eps)
+    residual = _residual("layer_norm", x, residual)
+    return layer_norm_add_c(*ops.lift(x, weight, bias, residual), eps=eps)

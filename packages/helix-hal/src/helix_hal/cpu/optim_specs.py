@@ -39,23 +39,25 @@ def from_third(device: Any, *avals: Any, **attrs: Any) -> Any:
     return alike(avals[2:])
 
 
-def contiguous(a: Any) -> Any:
-    """The array itself where it is so already; 0-d arrays stay 0-d."""
-    return a if a.flags.c_contiguous else np.ascontiguousarray(a)
-
-
 def _serves(op: str, supports: Any) -> Callable[[Any], Any]:
     """Register ``fn(arrays, inplace, **attrs)`` for the op and for ``op.inplace``."""
 
+    def quietly(device: Any, *avals: Any, **attrs: Any) -> Any:
+        """The op itself says why it refuses."""
+        return True if supports(device, *avals, **attrs) is True else None
+
     def wrap(fn: Any) -> Any:
         def plain(dev: Any, *flat: Any, **attrs: Any) -> Any:
-            return fn([contiguous(a) for a in flat], False, **attrs)
+            return fn(flat, False, **attrs)
 
         def inplace(dev: Any, *flat: Any, **attrs: Any) -> Any:
-            return fn([contiguous(a) for a in flat], True, **attrs)
+            return fn(flat, True, **attrs)
 
-        for name, run in ((op, plain), (f"{op}.inplace", inplace)):
-            SPECS.append(KernelSpec(name, "cpu", run, supports=supports, priority=100))
+        for name, run, ok in (
+            (op, plain, supports),
+            (f"{op}.inplace", inplace, quietly),
+        ):
+            SPECS.append(KernelSpec(name, "cpu", run, supports=ok, priority=100))
         return fn
 
     return wrap

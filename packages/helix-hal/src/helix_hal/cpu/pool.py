@@ -69,6 +69,8 @@ class _Lease(np.ndarray[Any, Any]):
     made from it, wherever that view has gone.
     """
 
+    sole_owner = True  # nothing but this object reaches the memory below
+
     def __del__(self) -> None:
         block = self.base
         if block is not None and _give_back is not None and not sys.is_finalizing():

@@ -143,6 +143,34 @@ def _layer_bwd(
     return dx.reshape(x.shape), dw, db
 
 
+@serves("layer_norm_add.fwd")
+def _layer_add(dev: Any, x: Any, w: Any, b: Any, res: Any, eps: float) -> Any:
+    from helix_hal.cpu.kernels.norm import layer_norm_forward
+
+    y, mean, rstd, h = layer_norm_forward(rows(x), c(w), c(b), rows(res), eps=eps)
+    lead = x.shape[:-1]
+    both = y.reshape(x.shape), h.reshape(x.shape)
+    return *both, mean.reshape(lead), rstd.reshape(lead)
+
+
+@serves("layer_norm_add")
+def _layer_add_plain(dev: Any, x: Any, w: Any, b: Any, res: Any, eps: float) -> Any:
+    return _layer_add(dev, x, w, b, res, eps)[:2]
+
+
+@serves("layer_norm_add.bwd")
+def _layer_add_bwd(
+    dev: Any, w: Any, y: Any, h: Any, mean: Any, rstd: Any, dy: Any, dh: Any, eps: float
+) -> Any:
+    from helix_hal.cpu.kernels.norm import layer_norm_backward
+
+    dx, dw, db = layer_norm_backward(
+        rows(h), c(w), mean.reshape(-1), rstd.reshape(-1), rows(dy), rows(dh)
+    )
+    dx = dx.reshape(h.shape)
+    return dx, dw, db, dx
+
+
 # -------------------------------------------------------------------- cross-entropy
 def _lce_run(
     x: Any, w: Any, labels: Any, bias: Any, want: bool, attrs: dict[str, Any]

@@ -23,11 +23,11 @@ from helix_hal.cpu.kernels.simd import (
     load,
     mul,
     row_access,
-    sigmoid,
     splat,
     store,
     sub,
 )
+from helix_hal.cpu.kernels.simd_math import sigmoid
 from helix_hal.cpu.launch import launch
 
 __all__ = ["causal_conv1d_backward", "causal_conv1d_forward"]

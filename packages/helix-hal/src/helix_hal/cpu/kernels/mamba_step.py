@@ -22,16 +22,14 @@ from helix_hal.cpu.jit import device_function, kernel
 from helix_hal.cpu.kernels import simd
 from helix_hal.cpu.kernels.simd import (
     add,
-    exp2,
     fma,
     load,
     mul,
-    sigmoid,
-    softplus,
     splat,
     spread,
     store,
 )
+from helix_hal.cpu.kernels.simd_math import exp2, sigmoid, softplus
 from helix_hal.cpu.launch import launch
 
 __all__ = ["mamba_lm_step"]

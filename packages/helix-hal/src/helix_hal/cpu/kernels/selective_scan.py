@@ -27,18 +27,16 @@ from helix_hal.cpu.jit import Jitted, device_function, kernel
 from helix_hal.cpu.kernels import simd
 from helix_hal.cpu.kernels.simd import (
     add,
-    exp2,
     fma,
     load,
     mul,
     row_access,
     scratch,
-    sigmoid,
-    softplus,
     splat,
     store,
     sub,
 )
+from helix_hal.cpu.kernels.simd_math import exp2, sigmoid, softplus
 from helix_hal.cpu.launch import launch
 
 __all__ = ["CHUNK", "selective_scan_backward", "selective_scan_forward"]

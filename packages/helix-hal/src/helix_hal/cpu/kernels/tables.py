@@ -25,6 +25,7 @@ Array = NDArray[Any]
 Arrays = Sequence[Array]
 
 BLOCK = 1 << 13
+_export: Any = ctypes.c_byte.from_buffer
 
 
 @intrinsic
@@ -62,12 +63,13 @@ def launch_over(run: Jitted, rows: Sequence[Arrays], *args: Any) -> None:
         with the block or at ``size[k]``; ``table[r, k]`` is the address of
         ``rows[r][k]``, and ``like`` an empty array of the arrays' dtype.
     rows : sequence of lists of n ndarray
-        C-contiguous, of one dtype; ``rows[r][k]`` has the size of ``rows[0][k]``. The
-        caller keeps them alive.
+        Of one dtype; ``rows[r][k]`` has the size of ``rows[0][k]``. What the kernel
+        writes is C-contiguous; of what it reads, the rest is copied first.
     """
     first = rows[0]
     owner, start, size = _layout(tuple([a.size for a in first]))
-    table = np.array([_addresses(arrays) for arrays in rows], np.int64)
+    kept: list[Array] = []
+    table = np.array([_addresses(arrays, kept) for arrays in rows], np.int64)
     like = np.empty(0, first[0].dtype)
     launch(run, len(owner), owner, start, size, table, like, *args, grain=2)
 
@@ -85,10 +87,11 @@ def _layout(sizes: tuple[int, ...]) -> tuple[Array, Array, Array]:
     return np.repeat(np.arange(len(sizes)), blocks), np.cumsum(blocks) - blocks, size
 
 
-def _addresses(arrays: Arrays) -> list[int]:
-    """Where the first elements lie; four times faster than asking the arrays."""
-    try:
-        blocks: Any = arrays  # buffers, as Python 3.12 can say
-        return list(map(ctypes.addressof, map(ctypes.c_byte.from_buffer, blocks)))
-    except (TypeError, ValueError):  # one is read-only or empty
-        return [int(a.__array_interface__["data"][0]) for a in arrays]
+def _addresses(arrays: Arrays, kept: list[Array]) -> list[int]:
+    """Where the first elements lie, of copies where need be, which `kept` keeps alive."""
+    try:  # four times faster than asking the arrays
+        return list(map(ctypes.addressof, map(_export, arrays)))
+    except (TypeError, ValueError):  # one is strided, read-only or empty
+        rows = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
+        kept += rows
+        return [int(a.__array_interface__["data"][0]) for a in rows]

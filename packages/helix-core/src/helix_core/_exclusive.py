@@ -37,18 +37,27 @@ def exclusive(cells: Sequence[Cell]) -> bool:
         map(getweakrefcount, tensors)
     ):
         return False
-    if not all([type(b) is np.ndarray and b.flags.carray for b in level]):
+    if set(map(type, level)) != {np.ndarray} or not all(
+        [b.flags.carray for b in level]
+    ):
         return False
     while level:
         if set(map(sys.getrefcount, level)) != {alone[1]} or any(
             map(getweakrefcount, level)
         ):
             return False
-        if not all([a.base is not None or a.flags.owndata for a in level]):
+        kinds = set(map(type, level))
+        if not all(issubclass(k, np.ndarray) for k in kinds):
             return False
-        level = [b for b in [a.base for a in level] if b is not None]
-        if not all([isinstance(a, np.ndarray) for a in level]):
+        if all(getattr(k, "sole_owner", False) for k in kinds):
+            break  # of memory that only it can reach, as its pool knows
+        bases = [a.base for a in level]
+        if not all(
+            [a.flags.owndata for a, b in zip(level, bases, strict=True) if b is None]
+        ):
             return False
+        level = [b for b in bases if b is not None]
+        del bases  # it would count as a reference
     return True
 
 

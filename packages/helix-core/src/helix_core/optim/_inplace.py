@@ -18,9 +18,7 @@ def writer(
     It takes what ``name`` takes, writes each result over the input that it replaces, and
     returns the results that replace none.
     """
-    avals, dev = tuple([t.aval for t in tensors]), tensors[0].device
-    if choose(name, dev, avals, attrs).forward is None:
-        return None
-    kernel: Callable[..., Any] | None
-    kernel = choose(f"{name}.inplace", dev, avals, attrs).forward
+    avals = tuple([t.aval for t in tensors])
+    choice = choose(f"{name}.inplace", tensors[0].device, avals, attrs)
+    kernel: Callable[..., Any] | None = choice.forward
     return kernel

@@ -4,6 +4,9 @@ Arrays are (rows, features); callers flatten leading axes. The forward pass keep
 number a row for the backward pass (two for LayerNorm), never the normalised input.
 Rows are cut into a fixed number of blocks, each with its own partial weight gradient,
 which are added in block order: results do not depend on the thread count.
+
+A gradient that is larger than the caches is written past them: to fetch its old content
+first would be a quarter of all traffic.
 """
 
 from __future__ import annotations
@@ -14,7 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helix_hal.cpu import pool
-from helix_hal.cpu.jit import kernel
+from helix_hal.cpu.jit import device_function, kernel
+from helix_hal.cpu.kernels.simd import (
+    BYTES,
+    add,
+    fma,
+    lane_sum,
+    load,
+    mul,
+    past_caches,
+    splat,
+    store,
+    sub,
+    write,
+)
 from helix_hal.cpu.launch import launch
 
 __all__ = [
@@ -26,8 +42,6 @@ __all__ = [
 
 Array = NDArray[Any]
 
-# Sums may be reordered into vector lanes; NaN and infinity keep their meaning.
-_SUM = {"reassoc", "contract", "nsz", "arcp"}
 _BLOCKS, _BLOCK_SIZE = 128, 1 << 13
 
 
@@ -36,135 +50,154 @@ def _rows_per_block(rows: int, features: int) -> int:
     return max(-(-rows // _BLOCKS), _BLOCK_SIZE // max(1, features), 1)
 
 
-@kernel(fastmath=_SUM)
+@device_function
+def _joined(row, whole, lanes, x, residual, h):
+    """``h = x + residual`` of a row, which the next loops find in cache."""
+    features = x.shape[1]
+    at = row * features
+    for j in range(at, at + whole, lanes):
+        store(h, j, add(load(x, j), load(residual, j)))
+    for j in range(whole, features):
+        h[row, j] = x[row, j] + residual[row, j]
+
+
+@kernel
 def _rms_forward(lo, hi, step, eps, x, residual, weight, h, y, rstd):
-    features = x.shape[1]
-    scale = x.dtype.type(1.0 / features)
+    features, real = x.shape[1], x.dtype.type
+    lanes = BYTES // x.itemsize
+    whole = features // lanes * lanes
     for row in range(lo * step, min(hi * step, x.shape[0])):
-        xs = x[row]
-        ys = y[row]
-        total = x.dtype.type(0)
         if residual is not None:
-            hs = h[row]
-            rs = residual[row]
-            for j in range(features):
-                value = xs[j] + rs[j]
-                hs[j] = value
-                total += value * value
-            xs = hs
-        else:
-            for j in range(features):
-                total += xs[j] * xs[j]
-        inverse = x.dtype.type(1) / np.sqrt(total * scale + eps)
+            _joined(row, whole, lanes, x, residual, h)
+        at = row * features
+        squares = splat(real(0))
+        for j in range(at, at + whole, lanes):
+            v = load(h, j)
+            squares = fma(v, v, squares)
+        total = lane_sum(squares)
+        for j in range(whole, features):
+            total += h[row, j] * h[row, j]
+        inverse = real(1) / np.sqrt(total / real(features) + eps)
         rstd[row] = inverse
-        for j in range(features):
-            ys[j] = xs[j] * inverse * weight[j]
+        r = splat(inverse)
+        for j in range(0, whole, lanes):
+            store(y, at + j, mul(mul(load(h, at + j), r), load(weight, j)))
+        for j in range(whole, features):
+            y[row, j] = h[row, j] * inverse * weight[j]
 
 
-@kernel(fastmath=_SUM)
-def _rms_backward(lo, hi, step, x, weight, rstd, dy, dh, dx, partial):
-    features = x.shape[1]
-    scale = x.dtype.type(1.0 / features)
+@kernel
+def _rms_backward(lo, hi, step, x, weight, rstd, dy, dh, dx, dw, past):
+    features, real = x.shape[1], x.dtype.type
+    lanes = BYTES // x.itemsize
+    whole = features // lanes * lanes
     for block in range(lo, hi):
-        dw = partial[block]
-        dw[:] = 0
+        dw[block] = 0
+        to = block * features
         for row in range(block * step, min(block * step + step, x.shape[0])):
-            xs = x[row]
-            gs = dy[row]
-            out = dx[row]
+            at = row * features
+            dots = splat(real(0))
+            for j in range(0, whole, lanes):
+                g = mul(load(dy, at + j), load(weight, j))
+                dots = fma(g, load(x, at + j), dots)
+            dot = lane_sum(dots)
+            for j in range(whole, features):
+                dot += dy[row, j] * weight[j] * x[row, j]
             inverse = rstd[row]
-            dot = x.dtype.type(0)
-            for j in range(features):
-                product = gs[j] * xs[j]
-                dot += product * weight[j]
-                dw[j] += product * inverse
-            shrink = dot * inverse * inverse * scale
-            if dh is not None:
-                hs = dh[row]
-                for j in range(features):
-                    out[j] = hs[j] + inverse * (gs[j] * weight[j] - xs[j] * shrink)
-            else:
-                for j in range(features):
-                    out[j] = inverse * (gs[j] * weight[j] - xs[j] * shrink)
+            shrink = dot * inverse * inverse / real(features)
+            r, s = splat(inverse), splat(shrink)
+            for j in range(0, whole, lanes):
+                g, v = load(dy, at + j), load(x, at + j)
+                store(dw, to + j, fma(g, mul(v, r), load(dw, to + j)))
+                out = mul(r, sub(mul(g, load(weight, j)), mul(v, s)))
+                if dh is not None:
+                    out = add(out, load(dh, at + j))
+                write(dx, at + j, out, past)
+            for j in range(whole, features):
+                g, v = dy[row, j], x[row, j]
+                dw[block, j] += g * v * inverse
+                out = inverse * (g * weight[j] - v * shrink)
+                if dh is not None:
+                    out += dh[row, j]
+                dx[row, j] = out
 
 
-@kernel(fastmath=_SUM)
+@kernel
 def _layer_forward(lo, hi, step, eps, x, residual, weight, bias, h, y, mean, rstd):
-    features = x.shape[1]
-    scale = x.dtype.type(1.0 / features)
+    features, real = x.shape[1], x.dtype.type
+    lanes = BYTES // x.itemsize
+    whole = features // lanes * lanes
     for row in range(lo * step, min(hi * step, x.shape[0])):
-        xs = x[row]
-        ys = y[row]
-        total = x.dtype.type(0)
         if residual is not None:
-            hs = h[row]
-            rs = residual[row]
-            for j in range(features):
-                value = xs[j] + rs[j]
-                hs[j] = value
-                total += value
-            xs = hs
-        else:
-            for j in range(features):
-                total += xs[j]
-        centre = total * scale
-        total = x.dtype.type(0)
-        for j in range(features):
-            value = xs[j] - centre
-            total += value * value
-        inverse = x.dtype.type(1) / np.sqrt(total * scale + eps)
-        mean[row] = centre
-        rstd[row] = inverse
-        if bias is not None:
-            for j in range(features):
-                ys[j] = (xs[j] - centre) * inverse * weight[j] + bias[j]
-        else:
-            for j in range(features):
-                ys[j] = (xs[j] - centre) * inverse * weight[j]
+            _joined(row, whole, lanes, x, residual, h)
+        at = row * features
+        sums, squares = splat(real(0)), splat(real(0))
+        for j in range(at, at + whole, lanes):
+            sums = add(load(h, j), sums)
+        total = lane_sum(sums)
+        for j in range(whole, features):
+            total += h[row, j]
+        centre = total / real(features)
+        c = splat(centre)
+        for j in range(at, at + whole, lanes):
+            v = sub(load(h, j), c)
+            squares = fma(v, v, squares)
+        total = lane_sum(squares)
+        for j in range(whole, features):
+            total += (h[row, j] - centre) * (h[row, j] - centre)
+        inverse = real(1) / np.sqrt(total / real(features) + eps)
+        mean[row], rstd[row] = centre, inverse
+        r = splat(inverse)
+        for j in range(0, whole, lanes):
+            v = mul(sub(load(h, at + j), c), r)
+            store(y, at + j, fma(v, load(weight, j), load(bias, j)))
+        for j in range(whole, features):
+            y[row, j] = (h[row, j] - centre) * inverse * weight[j] + bias[j]
 
 
-@kernel(fastmath=_SUM)
-def _layer_backward(
-    lo, hi, step, x, weight, mean, rstd, dy, dh, dx, partial, partial_bias
-):
-    features = x.shape[1]
-    scale = x.dtype.type(1.0 / features)
+@kernel
+def _layer_backward(lo, hi, step, x, weight, mean, rstd, dy, dh, dx, dw, db, past):
+    features, real = x.shape[1], x.dtype.type
+    lanes = BYTES // x.itemsize
+    whole = features // lanes * lanes
     for block in range(lo, hi):
-        dw = partial[block]
-        dw[:] = 0
-        if partial_bias is not None:
-            db = partial_bias[block]
-            db[:] = 0
+        dw[block] = 0
+        db[block] = 0
+        to = block * features
         for row in range(block * step, min(block * step + step, x.shape[0])):
-            xs = x[row]
-            gs = dy[row]
-            out = dx[row]
-            inverse = rstd[row]
-            centre = mean[row]
-            dot = x.dtype.type(0)
-            total = x.dtype.type(0)
-            for j in range(features):
-                g = gs[j] * weight[j]
-                normal = (xs[j] - centre) * inverse
+            at = row * features
+            centre, inverse = mean[row], rstd[row]
+            c, r = splat(centre), splat(inverse)
+            sums, dots = splat(real(0)), splat(real(0))
+            for j in range(0, whole, lanes):
+                g = mul(load(dy, at + j), load(weight, j))
+                sums = add(g, sums)
+                dots = fma(g, mul(sub(load(x, at + j), c), r), dots)
+            total, dot = lane_sum(sums), lane_sum(dots)
+            for j in range(whole, features):
+                g = dy[row, j] * weight[j]
                 total += g
-                dot += g * normal
-                dw[j] += gs[j] * normal
-            if partial_bias is not None:
-                for j in range(features):
-                    db[j] += gs[j]
-            total *= scale
-            dot *= scale
-            if dh is not None:
-                hs = dh[row]
-                for j in range(features):
-                    normal = (xs[j] - centre) * inverse
-                    g = gs[j] * weight[j]
-                    out[j] = hs[j] + inverse * (g - total - normal * dot)
-            else:
-                for j in range(features):
-                    normal = (xs[j] - centre) * inverse
-                    g = gs[j] * weight[j]
-                    out[j] = inverse * (g - total - normal * dot)
+                dot += g * ((x[row, j] - centre) * inverse)
+            total /= real(features)
+            dot /= real(features)
+            t, d = splat(total), splat(dot)
+            for j in range(0, whole, lanes):
+                g, v = load(dy, at + j), mul(sub(load(x, at + j), c), r)
+                store(dw, to + j, fma(g, v, load(dw, to + j)))
+                store(db, to + j, add(g, load(db, to + j)))
+                g = sub(mul(g, load(weight, j)), t)
+                out = mul(r, sub(g, mul(v, d)))
+                if dh is not None:
+                    out = add(out, load(dh, at + j))
+                write(dx, at + j, out, past)
+            for j in range(whole, features):
+                g, v = dy[row, j], (x[row, j] - centre) * inverse
+                dw[block, j] += g * v
+                db[block, j] += g
+                out = inverse * (g * weight[j] - total - v * dot)
+                if dh is not None:
+                    out += dh[row, j]
+                dx[row, j] = out
 
 
 def rms_norm_forward(
@@ -196,10 +229,9 @@ def rms_norm_forward(
     y = pool.empty(x.shape, x.dtype)
     rstd = pool.empty(rows, x.dtype)
     h = x if residual is None else pool.empty(x.shape, x.dtype)
-    target = None if residual is None else h
     launch(
         *(_rms_forward, -(-rows // step), step, x.dtype.type(eps)),
-        *(x, residual, weight, target, y, rstd),
+        *(x, residual, weight, h, y, rstd),
     )
     return y, rstd, h
 
@@ -229,14 +261,17 @@ def rms_norm_backward(
     blocks = -(-rows // step)
     dx = pool.empty(h.shape, h.dtype)
     partial = pool.empty((blocks, features), h.dtype)
-    launch(_rms_backward, blocks, step, h, weight, rstd, dy, dh, dx, partial)
+    launch(
+        *(_rms_backward, blocks, step, h, weight, rstd, dy, dh, dx, partial),
+        past_caches(dx),
+    )
     return dx, partial.sum(axis=0, dtype=h.dtype)
 
 
 def layer_norm_forward(
     x: Array,
     weight: Array,
-    bias: Array | None = None,
+    bias: Array,
     residual: Array | None = None,
     *,
     eps: float = 1e-5,
@@ -246,8 +281,7 @@ def layer_norm_forward(
     Parameters
     ----------
     x : ndarray, shape (rows, features), float32 or float64, C-contiguous
-    weight : ndarray, shape (features,), dtype of `x`
-    bias : ndarray, shape (features,), optional
+    weight, bias : ndarray, shape (features,), dtype of `x`
     residual : ndarray, shape (rows, features), optional
         ``h = x + residual``.
     eps : float
@@ -269,10 +303,9 @@ def layer_norm_forward(
     mean = pool.empty(rows, x.dtype)
     rstd = pool.empty(rows, x.dtype)
     h = x if residual is None else pool.empty(x.shape, x.dtype)
-    target = None if residual is None else h
     launch(
         *(_layer_forward, -(-rows // step), step, x.dtype.type(eps)),
-        *(x, residual, weight, bias, target, y, mean, rstd),
+        *(x, residual, weight, bias, h, y, mean, rstd),
     )
     return y, mean, rstd, h
 
@@ -284,9 +317,7 @@ def layer_norm_backward(
     rstd: Array,
     dy: Array,
     dh: Array | None = None,
-    *,
-    bias: bool = True,
-) -> tuple[Array, Array, Array | None]:
+) -> tuple[Array, Array, Array]:
     """Gradients of `layer_norm_forward`.
 
     Parameters
@@ -298,25 +329,21 @@ def layer_norm_backward(
     dy : ndarray, shape (rows, features)
     dh : ndarray, shape (rows, features), optional
         Gradient that reaches `h` by its other use, the residual stream.
-    bias : bool
-        Whether the gradient of the bias is wanted.
 
     Returns
     -------
     dx : ndarray, shape (rows, features)
         For `x` and for `residual` alike.
-    dweight : ndarray, shape (features,)
-    dbias : ndarray, shape (features,), or None
+    dweight, dbias : ndarray, shape (features,)
     """
     rows, features = h.shape
     step = _rows_per_block(rows, features)
     blocks = -(-rows // step)
     dx = pool.empty(h.shape, h.dtype)
-    partial = pool.empty((blocks, features), h.dtype)
-    partial_bias = pool.empty((blocks, features), h.dtype) if bias else None
+    dw = pool.empty((blocks, features), h.dtype)
+    db = pool.empty((blocks, features), h.dtype)
     launch(
-        *(_layer_backward, blocks, step, h, weight, mean, rstd, dy, dh, dx),
-        *(partial, partial_bias),
+        *(_layer_backward, blocks, step, h, weight, mean, rstd, dy, dh, dx, dw, db),
+        past_caches(dx),
     )
-    dbias = None if partial_bias is None else partial_bias.sum(axis=0, dtype=h.dtype)
-    return dx, partial.sum(axis=0, dtype=h.dtype), dbias
+    return dx, dw.sum(axis=0, dtype=h.dtype), db.sum(axis=0, dtype=h.dtype)

@@ -22,7 +22,7 @@ from helix_hal.cpu.jit import Intrinsic, device_function, intrinsic
 
 __all__ = ["BYTES", "WIDTH", "RowAccess", "add", "fma", "lane_sum", "load", "mul"]
 __all__ += ["operation", "row_access", "scratch", "splat", "spread", "store", "stream"]
-__all__ += ["sub"]
+__all__ += ["past_caches", "sub", "write"]
 
 BYTES = 64
 WIDTH = 16  # of float32
@@ -240,6 +240,28 @@ def store(typingctx, array, index, value):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), codegen
+
+
+LARGE = 1 << 24  # bytes: about the last-level cache's share of an array
+
+
+def past_caches(array: Any) -> bool:
+    """Whether an array is better written by `stream`: large, each row on whole lines.
+
+    Its old content is then never fetched. Smaller ones are likely to be read soon.
+    """
+    if array.nbytes < LARGE or array.shape[-1] * array.itemsize % BYTES:
+        return False
+    return bool(array.ctypes.data % BYTES == 0)
+
+
+@device_function
+def write(array, index, value, past):
+    """`stream` or `store`."""
+    if past:
+        stream(array, index, value)
+    else:
+        store(array, index, value)
 
 
 @intrinsic

@@ -14,6 +14,17 @@ from numpy.typing import NDArray
 from helix_hal.cpu import pool
 from helix_hal.cpu.jit import Jitted, device_function, intrinsic, kernel
 from helix_hal.cpu.kernels.elementwise import exp32, exp64
+from helix_hal.cpu.kernels.simd import (
+    BYTES,
+    fma,
+    lane_sum,
+    load,
+    mul,
+    past_caches,
+    splat,
+    sub,
+    write,
+)
 from helix_hal.cpu.launch import launch
 
 __all__ = [
@@ -78,17 +89,24 @@ def _softmax(exp: Jitted) -> Jitted:
     return forward
 
 
-@kernel(fastmath=SUM)
-def _softmax_gradient(lo, hi, step, y, dy, dx):
+@kernel
+def _softmax_gradient(lo, hi, step, y, dy, dx, past):
+    classes = y.shape[1]
+    lanes = BYTES // y.itemsize
+    whole = classes // lanes * lanes
     for row in range(lo * step, min(hi * step, y.shape[0])):
-        ys = y[row]
-        gs = dy[row]
-        out = dx[row]
-        dot = y.dtype.type(0)
-        for j in range(ys.size):
-            dot += ys[j] * gs[j]
-        for j in range(ys.size):
-            out[j] = ys[j] * (gs[j] - dot)
+        at = row * classes
+        dots = splat(y.dtype.type(0))
+        for j in range(at, at + whole, lanes):
+            dots = fma(load(y, j), load(dy, j), dots)
+        dot = lane_sum(dots)
+        for j in range(whole, classes):
+            dot += y[row, j] * dy[row, j]
+        d = splat(dot)
+        for j in range(at, at + whole, lanes):
+            write(dx, j, mul(load(y, j), sub(load(dy, j), d)), past)
+        for j in range(whole, classes):
+            dx[row, j] = y[row, j] * (dy[row, j] - dot)
 
 
 def _log_softmax(exp: Jitted) -> Jitted:
@@ -130,14 +148,15 @@ _LOG_FORWARD = {_F32: _log_softmax(exp32), _F64: _log_softmax(exp64)}
 _LOG_BACKWARD = {_F32: _log_softmax_gradient(exp32), _F64: _log_softmax_gradient(exp64)}
 
 
-def _by_rows(run: Jitted, *arrays: Array) -> Array:
+def _by_rows(run: Jitted, *arrays: Array, past: bool = False) -> Array:
     """Run over row blocks of about 64 KiB; the last array is made here and returned."""
     first = arrays[0]
     out = pool.empty(first.shape, first.dtype)
     if first.size:
         rows, classes = first.shape
         step = max(1, _BLOCK_BYTES // (classes * first.itemsize))
-        launch(run, -(-rows // step), step, *arrays, out)
+        extra = (past_caches(out),) if past else ()
+        launch(run, -(-rows // step), step, *arrays, out, *extra)
     return out
 
 
@@ -157,7 +176,7 @@ def softmax_forward(x: Array) -> Array:
 
 def softmax_backward(y: Array, dy: Array) -> Array:
     """Gradient of `softmax_forward` from its output `y`: ``y (dy - sum(y dy))``."""
-    return _by_rows(_softmax_gradient, y, dy)
+    return _by_rows(_softmax_gradient, y, dy, past=True)
 
 
 def log_softmax_forward(x: Array) -> Array:

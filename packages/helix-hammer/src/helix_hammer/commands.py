@@ -84,7 +84,7 @@ def _number_options(command: Any) -> Any:
 @_number_options
 @click.option(
     "--schedule",
-    help="constant, cosine, one_cycle, plateau, wsd, or a plugin. [cosine]",
+    help="constant, cosine, wsd, ...: see `helix plugins`. [cosine]",
 )
 @click.option("--callback", "callbacks", multiple=True, help="A callback by name.")
 @click.option("--logger", "loggers", multiple=True, help="A metrics logger by name.")

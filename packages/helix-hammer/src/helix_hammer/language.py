@@ -11,7 +11,7 @@ from typing import Any
 
 import helix_core as hx
 import numpy as np
-from helix_core import files, optim, plugins, schedules
+from helix_core import files, optim, plugins
 
 from . import config as configs
 from ._evaluation import evaluating
@@ -28,13 +28,6 @@ _CALIBRATION = (2, 8)  # steps to warm up, least steps to time
 _EVALUATIONS = 10  # of a run
 _SHARE = 0.1  # of the time, for evaluations
 _SAVE_SECONDS = 60.0  # between checkpoints
-_SCHEDULES = {
-    "constant": schedules.constant,
-    "cosine": schedules.cosine,
-    "one_cycle": schedules.one_cycle,
-    "plateau": schedules.ReduceOnPlateau,
-    "wsd": schedules.wsd,
-}
 
 
 def build_model(config: TrainConfig) -> hx.Module:
@@ -58,13 +51,13 @@ def _named(kind: str, name: str) -> Any:
 
 
 def make_schedule(config: TrainConfig) -> Callable[[int], float]:
-    """A schedule by name: constant, cosine, one_cycle, plateau, wsd, or a plugin's.
+    """A schedule by its name in ``helix.schedules``.
 
     It gets what it takes of ``steps``, ``warmup``, ``decay`` (a fifth of the steps) and
     ``floor``, and its own settings.
     """
     name, settings = config.schedule.name, config.schedule.config
-    factory: Any = _SCHEDULES.get(name) or _named("schedules", name)
+    factory: Any = _named("schedules", name)
     steps = config.steps or 1
     offered = {
         "steps": steps,

@@ -128,6 +128,13 @@ def test_schedules_by_name(name, train, runs):
     assert (len(set(rates)) == 1) == flat and (rates[-1] < 0.5) != flat
 
 
+def test_a_schedule_takes_its_own_settings(train, runs):
+    options = ("--schedule", "exponential", "--set", "schedule.gamma=0.5", "--lr", 1.0)
+    assert train("--steps", 3, *options, "--json")[0] == 0
+    rates = [r["lr"] for r in rows(runs / "train") if "lr" in r]
+    assert rates == [1.0, 0.5, 0.25]
+
+
 def test_settings_that_a_schedule_does_not_take(tiny):
     schedule = {"name": "staircase", "config": {"width": 3}}
     asked = config.check({"schedule": schedule, "steps": 4})

@@ -79,7 +79,11 @@ def _number_options(command: Any) -> Any:
 @click.option("--d-model", type=int, help="Width of the model.")
 @click.option("--n-layers", type=int, help="Depth of the model.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Model setting."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting of the model; of the schedule with schedule.KEY=VALUE.",
 )
 @_number_options
 @click.option(
@@ -165,9 +169,10 @@ def _run_and_config(
         values["data"] = str(Path(values["data"]).resolve())
     for kind in ("callbacks", "loggers"):
         values[kind] = list(given.get(kind, ()))
-    if "schedule" in values:
-        values["schedule"] = {"name": given["schedule"]}
     settings: dict[str, Any] = dict(map(_setting, given.get("settings", ())))
+    own = {k: settings.pop(k) for k in list(settings) if k.startswith("schedule.")}
+    own = {k.removeprefix("schedule."): v for k, v in own.items()}
+    values["schedule"] = {"name": given.get("schedule", "cosine"), "config": own}
     settings |= {k: given[k] for k in ("d_model", "n_layers") if k in given}
     values["model"] = {"name": given.get("model", "mamba_lm"), "config": settings}
     config = configs.check(values)

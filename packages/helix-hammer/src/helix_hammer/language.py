@@ -72,7 +72,7 @@ def make_schedule(config: TrainConfig) -> Callable[[int], float]:
     except TypeError as e:
         raise configs.ConfigError(
             f"[schedule] expected settings of {name!r}: {', '.join(takes)}; got "
-            f"{settings}: {e}"
+            f"{settings}: {e}. Hint: --set schedule.KEY=VALUE"
         ) from e
     return schedule
 

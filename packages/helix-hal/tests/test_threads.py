@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -23,6 +24,15 @@ def _blas_threads() -> set[int]:
 
 def test_set_num_threads_bounds_blas_too():
     threads.set_num_threads(1)
+    assert threads.get_num_threads() == 1
+    assert _blas_threads() == {1}
+
+
+def test_any_thread_may_set_the_number():
+    threads.set_num_threads(2)
+    other = threading.Thread(target=threads.set_num_threads, args=(1,))
+    other.start()
+    other.join()
     assert threads.get_num_threads() == 1
     assert _blas_threads() == {1}
 

@@ -17,11 +17,11 @@ import atexit
 import itertools
 import threading
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from helix_core.platform import on_fork_child
 
-from helix_hal.cpu.jit import Jitted
 from helix_hal.cpu.threads import get_num_threads
 
 __all__ = ["launch"]
@@ -111,7 +111,14 @@ class _State:
 _state = _State()
 
 
-def launch(kernel: Jitted, n_blocks: int, *args: Any, grain: int = 1) -> None:
+class Kernel(Protocol):
+    """What can be launched: ``dispatcher(lo, hi, *args)`` does a range of blocks."""
+
+    @property
+    def dispatcher(self) -> Callable[..., None]: ...
+
+
+def launch(kernel: Kernel, n_blocks: int, *args: Any, grain: int = 1) -> None:
     """Run ``kernel(lo, hi, *args)`` over all of ``range(n_blocks)``.
 
     The calling thread works too. A launch inside a launch, or beside one from another
@@ -120,8 +127,8 @@ def launch(kernel: Jitted, n_blocks: int, *args: Any, grain: int = 1) -> None:
 
     Parameters
     ----------
-    kernel : Jitted
-        From `helix_hal.cpu.jit.kernel`.
+    kernel : Kernel
+        From `helix_hal.cpu.jit.kernel`, or anything that releases the GIL.
     n_blocks : int
         Number of independent blocks; 0 does nothing.
     *args

@@ -16,6 +16,8 @@ from helix_core.reference.quiet import loudless, quiet, run
 from helix_core.reference.reduce import dot_operands
 
 from helix_hal.cpu import pool
+from helix_hal.cpu.blas import matmul
+from helix_hal.cpu.threads import get_num_threads
 
 ndarray = np.ndarray
 LARGE = pool.MIN_BYTES
@@ -67,7 +69,7 @@ def _dot(
 ) -> Any:
     x, y, shape, dtype = dot_operands(a, b, dims, compute)
     into = pool.empty((*x.shape[:-1], y.shape[-1]), x.dtype)
-    np.matmul(x, y, out=into)
+    matmul(x, y, into)
     return into.reshape(shape).astype(dtype, copy=False)
 
 
@@ -89,6 +91,15 @@ def _random_bits(
     from helix_hal.cpu.kernels.dropout import random_bits
 
     return random_bits(shape, key[:2], key[2:], bits)
+
+
+def _fft(dev: Any, x: Any, kind: str, axes: Any, sizes: Any, out: Any = None) -> Any:
+    if x.size < MANY or not prod(sizes):
+        return NUMPY["fft"](dev, x, kind=kind, axes=axes, sizes=sizes)
+    from scipy import fft
+
+    transform = getattr(fft, f"{kind}n")  # fftn, ifftn, rfftn, irfftn
+    return transform(x, s=sizes, axes=axes, workers=get_num_threads())
 
 
 def _concat(dev: Any, *xs: Any, axis: int, out: Any = None) -> Any:
@@ -124,6 +135,7 @@ LOWERINGS: dict[str, Callable[..., Any]] = {
     "dot_general": quiet(_dot),
     "linear_scan": _linear_scan,
     "random_bits": _random_bits,
+    "fft": quiet(_fft),
     "concat": _concat,
     "full": _full,
 }

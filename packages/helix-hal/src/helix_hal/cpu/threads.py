@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
+from itertools import product
+from typing import Any
 
 from helix_core.platform import cpu_count
 
-__all__ = ["available_cpus", "get_num_threads", "set_num_threads"]
+__all__ = ["available_cpus", "blas_libraries", "get_num_threads", "set_num_threads"]
 
 _QUOTA_FILE = "/sys/fs/cgroup/cpu.max"  # absent off Linux
 _num_threads: int | None = None
@@ -66,10 +69,37 @@ def set_num_threads(n: int) -> None:
 def _set(n: int) -> None:
     global _num_threads
     if n != (_num_threads or cpu_count()):  # libraries know masks, not quotas
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(limits=n, user_api="blas")
+        for set_to, _ in blas_libraries():
+            set_to(n)
     _num_threads = n
+
+
+@lru_cache(maxsize=1)
+def blas_libraries() -> list[tuple[Callable[[int], Any], Callable[[], Any]]]:
+    """How to set and ask the threads of each BLAS that NumPy has loaded.
+
+    threadpoolctl finds them. OpenBLAS is asked itself, because threadpoolctl lets only
+    the first thread that sets its number set it ever again.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [
+        _openblas(lib.dynlib) or (lib.set_num_threads, lib.get_num_threads)
+        for lib in found
+    ]
+
+
+def _openblas(library: Any) -> tuple[Callable[[int], Any], Callable[[], Any]] | None:
+    """Its functions, whose names depend on who built it; None for another BLAS."""
+    for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
+        names = (
+            f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("set", "get")
+        )
+        set_to, get = (getattr(library, name, None) for name in names)
+        if set_to is not None and get is not None:
+            return set_to, get
+    return None
 
 
 def _parse(text: str) -> int:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helix_hal.cpu import pool
+from helix_hal.cpu.blas import matmul
 from helix_hal.cpu.jit import Jitted, kernel
 from helix_hal.cpu.kernels.elementwise import exp32, exp64
 from helix_hal.cpu.kernels.softmax import SUM, row_max
@@ -181,7 +182,7 @@ def _add_product(out: Array, grads: Array, x: Array, tile: Array) -> None:
     for start in range(0, out.shape[0], step):
         target = out[start : start + step]
         part = tile[: target.shape[0]]
-        np.matmul(grads[:, start : start + step].T, x, out=part)
+        matmul(grads[:, start : start + step].T, x, part)
         np.add(target, part, out=target)
 
 
@@ -245,7 +246,7 @@ def linear_cross_entropy(
         part = x[start : start + step]
         ids, n = labels[start : start + step], len(part)
         chunk, norm = logits[:n], lse[start : start + n]
-        np.matmul(part, w.T, out=chunk)
+        matmul(part, w.T, chunk)
         run = (_LOSSES_IN_PLACE if want_grads else _LOSSES)[x.dtype]
         launch(
             *(run, n, chunk, bias, ids, ignore_index, smoothing, scale),
@@ -254,9 +255,9 @@ def linear_cross_entropy(
         )
         if want_grads:
             assert dx is not None and dw is not None and tile is not None
-            np.matmul(chunk, w, out=dx[start : start + n])
+            matmul(chunk, w, dx[start : start + n])
             if tile is dw:
-                np.matmul(chunk.T, part, out=dw)
+                matmul(chunk.T, part, dw)
             else:
                 _add_product(dw, chunk, part, tile)
             if dbias is not None:
@@ -310,7 +311,7 @@ def linear_cross_entropy_backward(
         part = x[start : start + step]
         ids, n = labels[start : start + step], len(part)
         chunk = logits[:n]
-        np.matmul(part, w.T, out=chunk)
+        matmul(part, w.T, chunk)
         if bias is not None:
             chunk += bias
         launch(
@@ -318,7 +319,7 @@ def linear_cross_entropy_backward(
             *(lse[start : start + n], dloss[start : start + n]),
             grain=_grain(classes),
         )
-        np.matmul(chunk, w, out=dx[start : start + n])
+        matmul(chunk, w, dx[start : start + n])
         _add_product(dw, chunk, part, tile)
         if dbias is not None:
             dbias += chunk.sum(axis=0)

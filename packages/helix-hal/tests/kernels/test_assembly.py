@@ -39,8 +39,8 @@ else:
 EXPONENTIAL = re.compile(r"\b(?:exp2?f?|powf?)\b")  # a name to call
 
 KERNELS = {
-    "scan forward": (selective_scan._forward(8, True, True), 12),
-    "scan backward": (selective_scan._backward(8, True, True), 20),
+    "scan forward": (selective_scan._forward(4, True, True), 12),
+    "scan backward": (selective_scan._backward(4, True, True), 20),
     "convolution forward": (causal_conv1d._forward(4, True), 5),
     "convolution backward": (causal_conv1d._backward(4, True), 9),
 }

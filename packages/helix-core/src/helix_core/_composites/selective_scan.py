@@ -17,7 +17,7 @@ from .._tensor import Tensor
 # outputs: y (b, t, d) and the last state (b, d, n).
 # residual: the state before every chunk, (b, chunks, n, d)
 
-CHUNK = 64
+CHUNK = 32
 OPTIONAL = ("D", "z", "dt_bias", "h0")
 
 

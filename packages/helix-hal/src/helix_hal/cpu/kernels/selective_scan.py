@@ -2,8 +2,10 @@
 
 Sixteen channels are one vector, so that nothing is summed across lanes while time runs.
 The forward pass keeps only the state before every chunk. The backward pass takes a few
-states of a block of channels at a time: it computes a chunk again, and walks it in
-reverse with their gradients in registers. Memory is O(L D).
+states of a block of channels at a time, as many as fit the first cache: it computes a
+chunk again, and walks it in reverse with their gradients in registers, while what comes
+before is fetched. What all states share is computed for a group of blocks together, in
+the order of memory. Memory is O(L D).
 
 Blocks of channels are independent. Gradients that sum over channels (of B and C) are
 summed per group of blocks first, and the groups in order: the same bits for any number
@@ -30,6 +32,8 @@ from helix_hal.cpu.kernels.simd import (
     fma,
     load,
     mul,
+    prefetch,
+    prefetch_to_write,
     row_access,
     scratch,
     splat,
@@ -44,8 +48,8 @@ __all__ = ["CHUNK", "selective_scan_backward", "selective_scan_forward"]
 Array = NDArray[Any]
 F32 = np.float32
 W = simd.WIDTH
-CHUNK = 64
-_ROWS = (8, 4, 2, 1)  # states taken together: the first that divides their number
+CHUNK = 32
+_ROWS = (4, 2, 1)  # states taken together: the first that divides their number
 _GROUP = 8  # blocks of channels in a task, which share one sum of dB and dC
 _TASKS = 16  # groups are smaller rather than fewer than this
 _LOG2E = F32(1.4426950408889634)
@@ -105,45 +109,55 @@ def _backward(rows: int, soft: bool, gated: bool) -> Jitted:
     dot_rows, store_sums = access.dot, access.store_sums
 
     @device_function
-    def replay(size, i, rates, s, B, C, steps, inputs, decays, states, outs):
+    def replay(size, i, at, rates, s, B, C, steps, inputs, outs, work, u, dt, dy):
         """Decays and states of a chunk again, and with a gate what it multiplied."""
-        n_steps, n, first = size
+        n_steps, n, first, width, lane = size
+        decays, states, _, _ = work
+        before = (first - CHUNK) * width + lane
         store_rows(states, 0, W, s)
         for t in range(n_steps):
-            d, at, here = load(steps, t * W), (first + t) * n + i, t * rows * W
+            if i == 0:  # the chunk that comes next
+                prefetch(u, before + t * width)
+                prefetch(dt, before + t * width)
+                prefetch(dy, before + t * width)
+            d, by, here = load(steps, at + t * W), (first + t) * n + i, t * rows * W
             decay = exp2(mul(d, rates))
-            drive = mul(mul(d, load(inputs, t * W)), spread_rows(B, at))
+            drive = mul(mul(d, load(inputs, at + t * W)), spread_rows(B, by))
             s = fma(decay, s, drive)
             store_rows(decays, here, W, decay)
             store_rows(states, here + rows * W, W, s)
             if gated:
-                out = dot_rows(s, spread_rows(C, at), load(outs, t * W))
-                store(outs, t * W, out)
+                out = dot_rows(s, spread_rows(C, by), load(outs, at + t * W))
+                store(outs, at + t * W, out)
 
     @device_function
     def reverse(
-        size, i, rates, grad, total, fresh, B, C, steps, inputs, cts, decays, states,
-        sum_b, sum_c, by_a, by_b,
+        size, i, at, rates, grad, total, fresh, B, C, steps, inputs, cts, by_a, by_b,
+        work, du, ddt,
     ):  # fmt: skip
         """The chunk backwards: gradients of the state before it and of the rates."""
-        n_steps, n, first = size
+        n_steps, n, first, width, lane = size
+        decays, states, sum_b, sum_c = work
         for t in range(n_steps - 1, -1, -1):
-            d, gy, at = load(steps, t * W), load(cts, t * W), (first + t) * n + i
-            dx = mul(d, load(inputs, t * W))
-            here, to = t * rows * W, (t * n + i) * W
-            grad = fma(gy, spread_rows(C, at), grad)
+            if i == 0:
+                prefetch_to_write(du, (first + t) * width + lane)
+                prefetch_to_write(ddt, (first + t) * width + lane)
+            d, gy = load(steps, at + t * W), load(cts, at + t * W)
+            dx = mul(d, load(inputs, at + t * W))
+            by, here = (first + t) * n + i, t * rows * W
+            grad = fma(gy, spread_rows(C, by), grad)
             s = load_rows(states, here + rows * W, W)
             if fresh:
-                store_rows(sum_c, to, W, mul(gy, s))
-                store_rows(sum_b, to, W, mul(dx, grad))
+                store_rows(sum_c, here, W, mul(gy, s))
+                store_rows(sum_b, here, W, mul(dx, grad))
             else:
-                store_rows(sum_c, to, W, fma(gy, s, load_rows(sum_c, to, W)))
-                store_rows(sum_b, to, W, fma(dx, grad, load_rows(sum_b, to, W)))
-            part = dot_rows(grad, spread_rows(B, at), load(by_b, t * W))
-            store(by_b, t * W, part)
+                store_rows(sum_c, here, W, fma(gy, s, load_rows(sum_c, here, W)))
+                store_rows(sum_b, here, W, fma(dx, grad, load_rows(sum_b, here, W)))
+            part = dot_rows(grad, spread_rows(B, by), load(by_b, at + t * W))
+            store(by_b, at + t * W, part)
             grad = mul(grad, load_rows(decays, here, W))
             through = mul(grad, load_rows(states, here, W))
-            store(by_a, t * W, dot_rows(through, rates, load(by_a, t * W)))
+            store(by_a, at + t * W, dot_rows(through, rates, load(by_a, at + t * W)))
             total = fma(through, d, total)
         return grad, total
 
@@ -156,87 +170,118 @@ def _backward(rows: int, soft: bool, gated: bool) -> Jitted:
         group, groups = size[4], size[5]
         width = blocks * W
         zero, one, ln2 = splat(_ZERO), splat(_ONE), splat(_LN2)
+        # of a few states of one block of channels, over a chunk
         decays, states = scratch(CHUNK * rows * W), scratch((CHUNK + 1) * rows * W)
-        steps, inputs, cts = scratch(CHUNK * W), scratch(CHUNK * W), scratch(CHUNK * W)
-        outs, by_a, by_b = scratch(CHUNK * W), scratch(CHUNK * W), scratch(CHUNK * W)
-        sum_b, sum_c = scratch(CHUNK * n * W), scratch(CHUNK * n * W)
+        sum_b, sum_c = scratch(CHUNK * rows * W), scratch(CHUNK * rows * W)
+        work = (decays, states, sum_b, sum_c)
+        # of every block of the group, over a chunk
+        many = group * CHUNK * W
+        steps, inputs, cts = scratch(many), scratch(many), scratch(many)
+        outs, by_a, by_b = scratch(many), scratch(many), scratch(many)
+        # of every block of the group and every state
+        every = group * n * W
+        rates, starts = scratch(every), scratch(every)
+        grads, totals = scratch(every), scratch(every)
         for task in range(lo, hi):
             b, which = task // groups, task % groups
             low = which * group * W
             high = min(low + group * W, width)
+            for i in range(n):
+                for lane in range(low, high, W):
+                    own, state = (lane - low) * n + i * W, (b * n + i) * width + lane
+                    store(rates, own, load(A, i * width + lane))
+                    store(grads, own, load(dlast, state))
+                    store(totals, own, zero)
             for lane in range(low, high, W):
-                for i in range(n):
-                    state = (b * n + i) * width + lane
-                    store(dh0, state, load(dlast, state))
-                    store(dA, state, zero)
                 store(dD, b * width + lane, zero)
                 store(dbias, b * width + lane, zero)
             for chunk in range(chunks - 1, -1, -1):
                 first = b * length + chunk * CHUNK
                 n_steps = min(CHUNK, length - chunk * CHUNK)
-                part = (n_steps, n, first)
-                for lane in range(low, high, W):
-                    skip, shift = load(D, lane), load(bias, lane)
-                    for t in range(n_steps):
-                        at = (first + t) * width + lane
-                        d, x, gy = add(load(dt, at), shift), load(u, at), load(dy, at)
+                for t in range(n_steps):
+                    for lane in range(low, high, W):
+                        at, to = (
+                            (first + t) * width + lane,
+                            (lane - low) * CHUNK + t * W,
+                        )
+                        x, gy = load(u, at), load(dy, at)
+                        d = add(load(dt, at), load(bias, lane))
                         if soft:
                             d = softplus(d)
                         if gated:
                             g = load(z, at)
                             gy = mul(gy, mul(g, sigmoid(g)))
-                            store(outs, t * W, mul(skip, x))
-                        store(steps, t * W, d)
-                        store(inputs, t * W, x)
-                        store(cts, t * W, gy)
-                        store(by_a, t * W, zero)
-                        store(by_b, t * W, zero)
-                    for i in range(0, n, rows):
-                        rates = load_rows(A, i * width + lane, width)
-                        end = ((b * chunks + chunk) * n + i) * width + lane
-                        s = load_rows(ends, end, width)
+                            store(outs, to, mul(load(D, lane), x))
+                        store(steps, to, d)
+                        store(inputs, to, x)
+                        store(cts, to, gy)
+                        store(by_a, to, zero)
+                        store(by_b, to, zero)
+                for i in range(n):
+                    end = ((b * chunks + chunk) * n + i) * width
+                    for lane in range(low, high, W):
+                        store(starts, (lane - low) * n + i * W, load(ends, end + lane))
+                for i in range(0, n, rows):
+                    for lane in range(low, high, W):
+                        part = (n_steps, n, first, width, lane)
+                        at, own = (lane - low) * CHUNK, (lane - low) * n + i * W
+                        a, s = load_rows(rates, own, W), load_rows(starts, own, W)
                         replay(
-                            part, i, rates, s, B, C, steps, inputs, decays, states, outs
+                            part,
+                            i,
+                            at,
+                            a,
+                            s,
+                            B,
+                            C,
+                            steps,
+                            inputs,
+                            outs,
+                            work,
+                            u,
+                            dt,
+                            dy,
                         )
-                        state = (b * n + i) * width + lane
                         grad, total = reverse(
-                            part, i, rates, load_rows(dh0, state, width),
-                            load_rows(dA, state, width), lane == low, B, C, steps,
-                            inputs, cts, decays, states, sum_b, sum_c, by_a, by_b,
+                            part, i, at, a, load_rows(grads, own, W),
+                            load_rows(totals, own, W), lane == low, B, C, steps, inputs,
+                            cts, by_a, by_b, work, du, ddt,
                         )  # fmt: skip
-                        store_rows(dh0, state, width, grad)
-                        store_rows(dA, state, width, total)
-                    total_d = load(dD, b * width + lane)
-                    total_bias = load(dbias, b * width + lane)
+                        store_rows(grads, own, W, grad)
+                        store_rows(totals, own, W, total)
                     for t in range(n_steps):
-                        at = (first + t) * width + lane
-                        x, gy, gb = (
-                            load(inputs, t * W),
-                            load(cts, t * W),
-                            load(by_b, t * W),
+                        to = (b * groups + which) * length + chunk * CHUNK + t
+                        sums = t * rows * W
+                        store_sums(dB, to * n + i, load_rows(sum_b, sums, W))
+                        store_sums(dC, to * n + i, load_rows(sum_c, sums, W))
+                for t in range(n_steps):
+                    for lane in range(low, high, W):
+                        at, to = (
+                            (first + t) * width + lane,
+                            (lane - low) * CHUNK + t * W,
                         )
-                        store(du, at, fma(gb, load(steps, t * W), mul(gy, skip)))
-                        gd = fma(load(by_a, t * W), ln2, mul(gb, x))
+                        x, gy, gb = load(inputs, to), load(cts, to), load(by_b, to)
+                        d = load(steps, to)
+                        store(du, at, fma(gb, d, mul(gy, load(D, lane))))
+                        gd = fma(load(by_a, to), ln2, mul(gb, x))
                         if soft:
-                            gd = mul(gd, sigmoid(add(load(dt, at), shift)))
+                            gd = mul(gd, sigmoid(add(load(dt, at), load(bias, lane))))
                         store(ddt, at, gd)
                         if gated:
                             g = load(z, at)
                             s1 = sigmoid(g)
                             # d silu = s (1 + g (1 - s))
                             slope = mul(s1, fma(g, sub(one, s1), one))
-                            gz = mul(load(dy, at), load(outs, t * W))
+                            gz = mul(load(dy, at), load(outs, to))
                             store(dz, at, mul(gz, slope))
-                        total_d = fma(gy, x, total_d)
-                        total_bias = add(total_bias, gd)
-                    store(dD, b * width + lane, total_d)
-                    store(dbias, b * width + lane, total_bias)
-                for t in range(n_steps):
-                    to = ((b * groups + which) * length + chunk * CHUNK + t) * n
-                    for i in range(0, n, rows):
-                        at = (t * n + i) * W
-                        store_sums(dB, to + i, load_rows(sum_b, at, W))
-                        store_sums(dC, to + i, load_rows(sum_c, at, W))
+                        sums = b * width + lane
+                        store(dD, sums, fma(gy, x, load(dD, sums)))
+                        store(dbias, sums, add(gd, load(dbias, sums)))
+            for i in range(n):
+                for lane in range(low, high, W):
+                    own, state = (lane - low) * n + i * W, (b * n + i) * width + lane
+                    store(dh0, state, load(grads, own))
+                    store(dA, state, load(totals, own))
 
     return run
 

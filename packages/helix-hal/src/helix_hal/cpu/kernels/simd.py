@@ -22,7 +22,7 @@ from helix_hal.cpu.jit import Intrinsic, device_function, intrinsic
 
 __all__ = ["BYTES", "WIDTH", "RowAccess", "add", "fma", "lane_sum", "load", "mul"]
 __all__ += ["operation", "row_access", "scratch", "splat", "spread", "store", "stream"]
-__all__ += ["past_caches", "sub", "write"]
+__all__ += ["past_caches", "prefetch", "prefetch_to_write", "sub", "write"]
 
 BYTES = 64
 WIDTH = 16  # of float32
@@ -289,6 +289,32 @@ def spread(typingctx, array, index):
         return _splat(builder, builder.load(p), llvm_vector(array.dtype))
 
     return _types().vector(array.dtype)(array, types.intp), codegen
+
+
+def _prefetching(write: int, doc: str) -> Intrinsic:
+    def prefetch(typingctx, array, index):
+        from llvmlite import ir
+        from numba import types
+
+        def codegen(context, builder, signature, args):
+            p = _pointer(context, builder, signature.args[0], *args)
+            byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+            fn = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+            nearest, data = whole(3), whole(1)
+            to = builder.bitcast(p, byte)
+            builder.call(fn, [to, whole(write), nearest, data])
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp), codegen
+
+    prefetch.__doc__ = doc
+    return intrinsic(prefetch)
+
+
+_DOC = "Ask for the cache line of ``array[index]``, which may be outside"
+prefetch = _prefetching(0, f"{_DOC}.")
+prefetch_to_write = _prefetching(1, f"{_DOC}, in order to write.")
 
 
 @device_function

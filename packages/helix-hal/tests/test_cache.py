@@ -143,6 +143,51 @@ def test_switched_off_it_writes_nothing(folder):
     assert not folder.exists()
 
 
+OURS = """
+import helix_core as hx
+import numpy as np
+from numba.core import event
+from helix_hal.cpu import cache
+
+class Count(event.Listener):
+    compiled = 0
+    def on_start(self, ev):
+        Count.compiled += 1
+    def on_end(self, ev):
+        pass
+
+event.register("numba:compile", Count())
+
+def draw(*shape):
+    a = np.random.default_rng(sum(shape)).standard_normal(shape).astype("f4")
+    return hx.tensor(a, device="cpu")
+
+def block(x, w, b, taps, dt, A, B, C):
+    x = hx.rms_norm(x, w) + hx.layer_norm(x, w, b)
+    x = hx.causal_conv1d(x, taps, b, "silu")
+    x = hx.selective_scan(x, dt, -hx.exp(A), B, C, w, x, b)
+    return hx.softmax(hx.silu(x))
+
+xs = [draw(2, 70, 40), draw(40), draw(40), draw(40, 4), draw(2, 70, 40)]
+xs += [draw(40, 8), draw(2, 70, 8), draw(2, 70, 8)]
+y, pull = hx.vjp(block, *xs)
+pull(y)
+print(Count.compiled, cache.stats.hits, cache.stats.misses, cache.stats.rejected)
+"""
+
+
+def test_a_second_process_compiles_none_of_our_kernels(folder):
+    def run():
+        command = [sys.executable, "-c", OURS]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return [int(word) for word in done.stdout.split()]
+
+    compiled, hits, misses, _ = run()
+    assert compiled > 0 and hits == 0 and misses >= 10
+    assert run() == [0, misses, 0, 0]
+
+
 def test_processes_that_start_together_agree(folder):
     for process in [_start() for _ in range(3)]:
         _result(process)

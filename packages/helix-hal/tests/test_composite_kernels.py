@@ -7,6 +7,7 @@ import helix_core as hx
 import numpy as np
 import pytest
 from helix_core import _kernels
+from helix_hal.cpu import threads
 from helix_hal.cpu.specs import SPECS
 
 TOLERANCE = {"float32": 3e-5, "float64": 1e-11}
@@ -99,6 +100,19 @@ def test_values_and_gradients_equal_the_reference(name, dtype):
     ):
         assert got.dtype == want.dtype == dtype and got.shape == want.shape
         assert np.abs(got - want).max() <= TOLERANCE[dtype] * np.abs(want).max()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_number_of_threads_changes_no_bit(name):
+    before, results = threads.get_num_threads(), set()
+    try:
+        for n in (1, 2, 3, 7):
+            threads.set_num_threads(n)
+            arrays = run(name, "cpu", "float32")
+            results.add(b"".join(a.tobytes() for a in arrays))
+    finally:
+        threads.set_num_threads(before)
+    assert len(results) == 1
 
 
 @pytest.fixture

@@ -79,6 +79,11 @@ def test_layer_norm():
     want = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
     np.testing.assert_allclose(layer(hx.tensor(x)).numpy(), want, rtol=1e-4, atol=1e-6)
     assert LayerNorm(8, bias=False).bias is None
+    r = RNG.normal(size=(3, 8)).astype(np.float32)
+    normed, total = layer(hx.tensor(x), hx.tensor(r))
+    np.testing.assert_allclose(total.numpy(), x + r, rtol=1e-6)
+    want = layer(hx.tensor(x + r)).numpy()
+    np.testing.assert_allclose(normed.numpy(), want, rtol=1e-4, atol=1e-6)
 
 
 def test_dropout_only_in_training():

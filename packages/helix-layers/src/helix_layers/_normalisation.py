@@ -70,7 +70,8 @@ class LayerNorm(hx.Module):
             b = hx.zeros((d_model,), dtype=dtype, device=device)
             self.bias = hx.Parameter(b, "bias", decay=False)
 
-    def forward(self, x: Any) -> hx.Tensor:
-        """(..., d_model) to the same."""
+    def forward(self, x: Any, residual: Any = None) -> Any:
+        """(..., d_model) to the same; with ``residual``, the norm of ``x + residual``,
+        and that sum."""
         last_axis("LayerNorm", x, self.d_model)
-        return hx.layer_norm(x, self.weight, self.bias, self.eps)
+        return hx.layer_norm(x, self.weight, self.bias, self.eps, residual)

@@ -136,7 +136,8 @@ def _layer_grads(
 def _layer_bwd(
     inputs: Any, outputs: Any, residuals: Any, cts: Any, eps: float
 ) -> tuple[Tensor, ...]:
-    return _layer_grads(inputs[0], inputs[1], *residuals, cts[0])
+    mean, rstd = residuals
+    return _layer_grads(inputs[0], inputs[1], mean, rstd, cts[0])
 
 
 def _layer_add_bwd(
@@ -161,7 +162,11 @@ layer_norm_add_c = composite(
 
 
 def layer_norm(
-    x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5, residual: Any = None
+    x: Any,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    residual: Any = None,
 ) -> Any:
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axis.
 

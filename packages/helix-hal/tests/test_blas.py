@@ -22,6 +22,21 @@ def _draw(*shape, dtype=np.float32):
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
 
 
+@pytest.fixture(params=["own tiles", "blas"])
+def route(request, monkeypatch):
+    """Both ways a large product can go, where the processor has both."""
+    if request.param == "blas":
+        monkeypatch.setattr(blas, "_wide_units", lambda: False)
+    elif not blas._wide_units():
+        pytest.skip("our own tiles are for processors with AVX-512")
+    return request.param
+
+
+@pytest.fixture
+def through_blas(monkeypatch):
+    monkeypatch.setattr(blas, "_wide_units", lambda: False)
+
+
 CASES = {
     "small": ((3, 5), (5, 4)),
     "rows": ((700, 96), (96, 130)),
@@ -37,7 +52,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("dtype,tol", [(np.float32, 1e-5), (np.float64, 1e-13)])
-def test_products(name, dtype, tol):
+def test_products(route, name, dtype, tol):
     x, y = (_draw(*shape, dtype=dtype) for shape in CASES[name])
     if name == "broadcast batch":
         y = np.broadcast_to(y, (5, *y.shape[1:]))
@@ -47,7 +62,7 @@ def test_products(name, dtype, tol):
     assert np.abs(out - want).max() <= tol * np.abs(want).max()
 
 
-def test_transposed_views_are_read_as_they_look():
+def test_transposed_views_are_read_as_they_look(route):
     x, y = _draw(96, 700).T, _draw(500, 96).T
     out = np.empty((700, 500), np.float32)
     matmul(x, y, out)
@@ -66,7 +81,7 @@ def test_integers_and_complex_numbers():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_number_of_threads_changes_no_bit(name):
+def test_the_number_of_threads_changes_no_bit(route, name):
     x, y = (_draw(*shape) for shape in CASES[name])
     results = set()
     for n in (1, 2, 3, 7):
@@ -81,7 +96,7 @@ def _blas_threads():
     return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
 
 
-def test_the_threads_of_blas_are_as_before():
+def test_the_threads_of_blas_are_as_before(through_blas):
     threads.set_num_threads(2)
     out = np.empty((700, 130), np.float32)
     seen = []
@@ -98,14 +113,14 @@ def test_the_threads_of_blas_are_as_before():
     assert _blas_threads() == {2}
 
 
-def test_an_error_leaves_the_threads_of_blas_as_before():
+def test_an_error_leaves_the_threads_of_blas_as_before(through_blas):
     threads.set_num_threads(2)
     with pytest.raises(ValueError):
         matmul(_draw(700, 96), _draw(95, 130), np.empty((700, 130), np.float32))
     assert _blas_threads() == {2}
 
 
-def test_nan_and_infinity_are_values():
+def test_nan_and_infinity_are_values(route):
     x = np.full((700, 96), np.inf, np.float32)
     out = np.empty((700, 130), np.float32)
     with warnings.catch_warnings():
@@ -114,7 +129,7 @@ def test_nan_and_infinity_are_values():
     assert np.isnan(out).all()
 
 
-def test_products_from_two_threads_at_once():
+def test_products_from_two_threads_at_once(route):
     threads.set_num_threads(2)
     x, y = _draw(700, 96), _draw(96, 130)
     want = np.empty((700, 130), np.float32)
@@ -140,7 +155,7 @@ def test_products_from_two_threads_at_once():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_forked_child_multiplies():
+def test_a_forked_child_multiplies(through_blas):
     x, y = _draw(700, 96), _draw(96, 130)
     out = np.empty((700, 130), np.float32)
     matmul(x, y, out)

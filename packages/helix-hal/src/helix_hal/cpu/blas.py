@@ -28,6 +28,7 @@ Array = NDArray[Any]
 _Cut = tuple[str, tuple[int, ...]]  # what is cut, and where
 
 _SMALL = 1 << 18  # multiply-adds that every BLAS leaves to one thread
+_OWN = 1 << 22  # multiply-adds from which our own tiles are worth their packing
 _LEAST = 1 << 21  # multiply-adds of a piece, 50 us; every piece packs an operand anew,
 _FULL = 1 << 25  # so that more than four have this many
 _PIECES = 16
@@ -70,11 +71,28 @@ def matmul(x: Array, y: Array, out: Array) -> None:
     if work <= _SMALL:
         np.matmul(x, y, out=out)
         return
+    if work >= _OWN and x.dtype.char in "fd" and _wide_units():
+        from helix_hal.cpu.kernels import gemm
+
+        gemm.matmul(x, y, out)
+        return
     while x.ndim > 2 and x.shape[0] == 1:
         x, y, out = x[0], y[0], out[0]
     with _ONE:
         cut = _cut(out.shape, work)
         launch(_PRODUCT, len(cut[1]) - 1, x, y, out, cut)
+
+
+@lru_cache(maxsize=1)
+def _wide_units() -> bool:
+    """Whether the processor has AVX-512, which NumPy's BLAS often leaves unused.
+
+    Its tables of processors are older than the processors: the newest ones get the code
+    for AVX2, which is half as fast.
+    """
+    from llvmlite.binding import get_host_cpu_features
+
+    return bool(get_host_cpu_features().get("avx512dq", False))
 
 
 @lru_cache(maxsize=4096)

@@ -122,7 +122,7 @@ def _shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(kind, lanes))
 
 
-def _splat(builder: Any, scalar: Any, kind: Any) -> Any:
+def splat_at(builder: Any, scalar: Any, kind: Any) -> Any:
     from llvmlite import ir
 
     empty = undefined(kind)
@@ -130,7 +130,7 @@ def _splat(builder: Any, scalar: Any, kind: Any) -> Any:
     return _shuffle(builder, one, empty, [0] * kind.count)
 
 
-def _pack(builder: Any, vectors: list[Any]) -> Any:
+def pack(builder: Any, vectors: list[Any]) -> Any:
     from llvmlite import ir
 
     out = undefined(ir.ArrayType(vectors[0].type, len(vectors)))
@@ -139,7 +139,7 @@ def _pack(builder: Any, vectors: list[Any]) -> Any:
     return out
 
 
-def _unpack(builder: Any, rows: Any) -> list[Any]:
+def unpack(builder: Any, rows: Any) -> list[Any]:
     return [builder.extract_value(rows, i) for i in range(rows.type.count)]
 
 
@@ -158,11 +158,11 @@ def operation(name: str, count: int, emit: Emit, doc: str) -> Intrinsic:
             if not rows:
                 return emit(context, builder, *args)
             columns = [
-                _unpack(builder, a) if k in rows else [a] * result.count
+                unpack(builder, a) if k in rows else [a] * result.count
                 for k, a in zip(kinds, args, strict=True)
             ]
             parts = zip(*columns, strict=True)
-            return _pack(builder, [emit(context, builder, *p) for p in parts])
+            return pack(builder, [emit(context, builder, *p) for p in parts])
 
         return result(*kinds), codegen
 
@@ -185,7 +185,7 @@ def splat(typingctx, value):
     """One float in all lanes."""
 
     def codegen(context, builder, signature, args):
-        return _splat(builder, args[0], llvm_vector(value))
+        return splat_at(builder, args[0], llvm_vector(value))
 
     return _types().vector(value)(value), codegen
 
@@ -202,17 +202,33 @@ def lane_sum(typingctx, vector):
     return vector.dtype(vector), codegen
 
 
+def transpose(builder: Any, vectors: list[Any]) -> list[Any]:
+    """As many vectors as each has lanes, turned into columns."""
+    width = len(vectors)
+    out, bit = list(vectors), width // 2
+    while bit:
+        keep = [j if not j & bit else j - bit + width for j in range(width)]
+        move = [j + bit if not j & bit else j + width for j in range(width)]
+        for i in range(width):
+            if not i & bit:
+                a, b = out[i], out[i + bit]
+                out[i] = _shuffle(builder, a, b, keep)
+                out[i + bit] = _shuffle(builder, a, b, move)
+        bit //= 2
+    return out
+
+
 # ------------------------------------------------------------------------- memory
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+def pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
     data = context.make_array(kind)(context, builder, array).data
     return builder.gep(data, [index])
 
 
-def _load(builder: Any, pointer: Any, kind: Any) -> Any:
+def load_at(builder: Any, pointer: Any, kind: Any) -> Any:
     return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=4)
 
 
-def _store(builder: Any, value: Any, pointer: Any, align: int = 4) -> Any:
+def store_at(builder: Any, value: Any, pointer: Any, align: int = 4) -> Any:
     to = builder.bitcast(pointer, value.type.as_pointer())
     return builder.store(value, to, align=align)
 
@@ -223,8 +239,8 @@ def load(typingctx, array, index):
     from numba import types
 
     def codegen(context, builder, signature, args):
-        p = _pointer(context, builder, signature.args[0], *args)
-        return _load(builder, p, llvm_vector(array.dtype))
+        p = pointer(context, builder, signature.args[0], *args)
+        return load_at(builder, p, llvm_vector(array.dtype))
 
     return _types().vector(array.dtype)(array, types.intp), codegen
 
@@ -235,8 +251,8 @@ def store(typingctx, array, index, value):
     from numba import types
 
     def codegen(context, builder, signature, args):
-        p = _pointer(context, builder, signature.args[0], *args[:2])
-        _store(builder, args[2], p)
+        p = pointer(context, builder, signature.args[0], *args[:2])
+        store_at(builder, args[2], p)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), codegen
@@ -271,9 +287,9 @@ def stream(typingctx, array, index, value):
     from numba import types
 
     def codegen(context, builder, signature, args):
-        p = _pointer(context, builder, signature.args[0], *args[:2])
+        p = pointer(context, builder, signature.args[0], *args[:2])
         note = builder.module.add_metadata([ir.IntType(32)(1)])
-        _store(builder, args[2], p, BYTES).set_metadata("nontemporal", note)
+        store_at(builder, args[2], p, BYTES).set_metadata("nontemporal", note)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), codegen
@@ -285,8 +301,8 @@ def spread(typingctx, array, index):
     from numba import types
 
     def codegen(context, builder, signature, args):
-        p = _pointer(context, builder, signature.args[0], *args)
-        return _splat(builder, builder.load(p), llvm_vector(array.dtype))
+        p = pointer(context, builder, signature.args[0], *args)
+        return splat_at(builder, builder.load(p), llvm_vector(array.dtype))
 
     return _types().vector(array.dtype)(array, types.intp), codegen
 
@@ -297,7 +313,7 @@ def _prefetching(write: int, doc: str) -> Intrinsic:
         from numba import types
 
         def codegen(context, builder, signature, args):
-            p = _pointer(context, builder, signature.args[0], *args)
+            p = pointer(context, builder, signature.args[0], *args)
             byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
             kind = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
             fn = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
@@ -315,6 +331,14 @@ def _prefetching(write: int, doc: str) -> Intrinsic:
 _DOC = "Ask for the cache line of ``array[index]``, which may be outside"
 prefetch = _prefetching(0, f"{_DOC}.")
 prefetch_to_write = _prefetching(1, f"{_DOC}, in order to write.")
+
+
+@device_function
+def scratch_like(count, like):
+    """Memory for `count` numbers of an array's dtype that starts on a cache line."""
+    block = np.empty(count + BYTES // like.itemsize, like.dtype)
+    first = (-block.ctypes.data % BYTES) // like.itemsize
+    return block[first : first + count]
 
 
 @device_function
@@ -358,7 +382,7 @@ def row_access(count: int) -> RowAccess:
     def at(
         context: Any, builder: Any, kind: Any, array: Any, index: Any, step: Any
     ) -> list[Any]:
-        first = _pointer(context, builder, kind, array, index)
+        first = pointer(context, builder, kind, array, index)
         one = index.type
         return [builder.gep(first, [builder.mul(step, one(r))]) for r in range(count)]
 
@@ -369,7 +393,7 @@ def row_access(count: int) -> RowAccess:
         def codegen(context, builder, signature, args):
             where = at(context, builder, signature.args[0], *args)
             kind = llvm_vector(array.dtype)
-            return _pack(builder, [_load(builder, p, kind) for p in where])
+            return pack(builder, [load_at(builder, p, kind) for p in where])
 
         return rows_of(array.dtype)(array, types.intp, types.intp), codegen
 
@@ -382,7 +406,7 @@ def row_access(count: int) -> RowAccess:
             step, kind = index.type(1), llvm_vector(array.dtype)
             where = at(context, builder, signature.args[0], data, index, step)
             scalars = [builder.load(p) for p in where]
-            return _pack(builder, [_splat(builder, s, kind) for s in scalars])
+            return pack(builder, [splat_at(builder, s, kind) for s in scalars])
 
         return rows_of(array.dtype)(array, types.intp), codegen
 
@@ -393,8 +417,8 @@ def row_access(count: int) -> RowAccess:
         def codegen(context, builder, signature, args):
             data, index, step, value = args
             where = at(context, builder, signature.args[0], data, index, step)
-            for p, v in zip(where, _unpack(builder, value), strict=True):
-                _store(builder, v, p)
+            for p, v in zip(where, unpack(builder, value), strict=True):
+                store_at(builder, v, p)
             return context.get_dummy_value()
 
         return types.void(array, types.intp, types.intp, rows), codegen
@@ -403,8 +427,8 @@ def row_access(count: int) -> RowAccess:
     def dot(typingctx, x, y, start):
         def codegen(context, builder, signature, args):
             xs, ys, total = (
-                _unpack(builder, args[0]),
-                _unpack(builder, args[1]),
+                unpack(builder, args[0]),
+                unpack(builder, args[1]),
                 args[2],
             )
             for a, b in zip(xs, ys, strict=True):
@@ -418,9 +442,9 @@ def row_access(count: int) -> RowAccess:
         from numba import types
 
         def codegen(context, builder, signature, args):
-            sums = _lane_sums(builder, _unpack(builder, args[2]))
-            to = _pointer(context, builder, signature.args[0], *args[:2])
-            _store(builder, sums, to)
+            sums = _lane_sums(builder, unpack(builder, args[2]))
+            to = pointer(context, builder, signature.args[0], *args[:2])
+            store_at(builder, sums, to)
             return context.get_dummy_value()
 
         return types.void(array, types.intp, rows), codegen
@@ -428,21 +452,21 @@ def row_access(count: int) -> RowAccess:
     @intrinsic
     def push(typingctx, rows, vector):
         def codegen(context, builder, signature, args):
-            return _pack(builder, [*_unpack(builder, args[0])[1:], args[1]])
+            return pack(builder, [*unpack(builder, args[0])[1:], args[1]])
 
         return rows(rows, vector), codegen
 
     @intrinsic
     def flip(typingctx, rows):
         def codegen(context, builder, signature, args):
-            return _pack(builder, _unpack(builder, args[0])[::-1])
+            return pack(builder, unpack(builder, args[0])[::-1])
 
         return rows(rows), codegen
 
     @intrinsic
     def fill(typingctx, vector):
         def codegen(context, builder, signature, args):
-            return _pack(builder, [args[0]] * count)
+            return pack(builder, [args[0]] * count)
 
         return rows_of(vector.dtype)(vector), codegen
 

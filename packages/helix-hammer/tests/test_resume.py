@@ -73,6 +73,15 @@ def test_a_run_may_be_killed_many_times(tmp_path):
     assert checkpoint(tmp_path / "a", 12) == checkpoint(tmp_path / "b", 12)
 
 
+def test_what_a_kill_left_behind_goes_even_where_nothing_is_left_to_do(tmp_path):
+    done = make_trainer(steps=4, save_every=2, run_dir=tmp_path / "a").fit()
+    left = tmp_path / "a" / "ckpt" / ".tmp-0123456789abcdef"
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(b"half")
+    again = make_trainer(steps=4, save_every=2, run_dir=tmp_path / "a").fit()
+    assert again == done and not left.exists()
+
+
 def test_before_the_first_checkpoint_it_starts_again(tmp_path):
     kept = {"steps": 6, "dropout": 0.5, "save_every": 5}
     make_trainer(**kept, run_dir=tmp_path / "a").fit()

@@ -62,6 +62,8 @@ class RunDir:
     def lock(self) -> Iterator[None]:
         """Keep other processes out; again inside is fine.
 
+        What a killed process left half-written or half-removed is removed.
+
         Raises
         ------
         LockedError
@@ -76,6 +78,7 @@ class RunDir:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
                 held.enter_context(platform.process_lock(self.path / "lock"))
+                self.store.clean()  # nobody else is writing now
             except OSError as e:
                 raise RunError(
                     "[run] expected a folder that can be written; got "

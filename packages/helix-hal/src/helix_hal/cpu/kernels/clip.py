@@ -35,30 +35,21 @@ def _squares(lo, hi, owner, start, size, table, like, sums):
         sums[block] = total
 
 
-@kernel
-def _scale(lo, hi, owner, start, size, table, like, factor):
-    for block in range(lo, hi):
-        k = owner[block]
-        offset = (block - start[k]) * BLOCK
-        n = min(BLOCK, size[k] - offset)
-        shift = offset * like.itemsize
-        x = array_at(table[0, k] + shift, n, like)
-        y = array_at(table[1, k] + shift, n, like)
-        scale = factor[0]
-        for i in range(n):
-            y[i] = x[i] * scale
+def _scaled(inplace: bool) -> Jitted:
+    @kernel
+    def run(lo, hi, owner, start, size, table, like, factor):
+        for block in range(lo, hi):
+            k = owner[block]
+            offset = (block - start[k]) * BLOCK
+            n = min(BLOCK, size[k] - offset)
+            shift = offset * like.itemsize
+            x = array_at(table[0, k] + shift, n, like)
+            out = x if inplace else array_at(table[1, k] + shift, n, like)
+            scale = factor[0]
+            for i in range(n):
+                out[i] = x[i] * scale
 
-
-@kernel
-def _scale_in_place(lo, hi, owner, start, size, table, like, factor):
-    for block in range(lo, hi):
-        k = owner[block]
-        offset = (block - start[k]) * BLOCK
-        n = min(BLOCK, size[k] - offset)
-        x = array_at(table[0, k] + offset * like.itemsize, n, like)
-        scale = factor[0]
-        for i in range(n):
-            x[i] *= scale
+    return run
 
 
 def _ema(inplace: bool) -> Jitted:
@@ -79,6 +70,7 @@ def _ema(inplace: bool) -> Jitted:
     return run
 
 
+_SCALED = {i: _scaled(i) for i in (False, True)}
 _EMA = {i: _ema(i) for i in (False, True)}
 
 
@@ -114,13 +106,10 @@ def clip_by_norm(
     scale = dtype(limit) / (before + dtype(1e-6))
     if scale >= 1:
         return list(grads), before
-    factor = np.array([scale])
-    if inplace:
-        launch_over(_scale_in_place, [grads], factor)
-        return list(grads), before
-    new = fresh(grads)
-    launch_over(_scale, [grads, new], factor)
-    return new, before
+    out = list(grads) if inplace else fresh(grads)
+    rows = [grads, *(() if inplace else (out,))]
+    launch_over(_SCALED[inplace], rows, np.array([scale]))
+    return out, before
 
 
 def ema(

@@ -1,10 +1,12 @@
 """Layers, blocks and whole models of HelixML."""
 
+from ._block import Block as Block
 from ._check import LayerError as LayerError
 from ._dropout import Dropout as Dropout
 from ._embedding import Embedding as Embedding
 from ._linear import Linear as Linear
 from ._linear import linear as linear
+from ._lm import LanguageModel as LanguageModel
 from ._mamba import MambaBlock as MambaBlock
 from ._mamba import MambaMixer as MambaMixer
 from ._mamba import MambaState as MambaState

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import helix_core as hx
 
+from ._block import Block
 from ._check import LayerError, positive, sequence
 from ._linear import Linear, linear
 from ._normalisation import RMSNorm
@@ -183,7 +184,7 @@ class MambaMixer(hx.Module):
         )
 
 
-class MambaBlock(hx.Module):
+class MambaBlock(Block):
     """A residual Mamba layer: ``x + mixer(norm(x))``.
 
     Parameters
@@ -204,24 +205,6 @@ class MambaBlock(hx.Module):
 
     def __init__(self, d_model: int, norm_eps: float = 1e-5, **settings: Any) -> None:
         where = {k: settings[k] for k in ("device", "dtype") if k in settings}
-        self.norm = RMSNorm(d_model, norm_eps, **where)
-        self.mixer = MambaMixer(d_model, **settings)
-
-    def forward(
-        self, x: Any, state: MambaState | None = None, return_state: bool = False
-    ) -> Any:
-        """(batch, time, d_model) to the same; see `MambaMixer.forward`."""
-        out = self.mixer(self.norm(x), state, return_state)
-        if return_state:
-            return x + out[0], out[1]
-        return x + out
-
-    def branch(
-        self, x: Any, residual: Any, state: MambaState | None, return_state: bool
-    ) -> tuple[Any, Any]:
-        """What the block adds to ``x + residual``, and that sum, added and normalised in
-        one pass. A stack ends with the two to be added."""
-        if residual is None:
-            return self.mixer(self.norm(x), state, return_state), x
-        normed, total = self.norm(x, residual)
-        return self.mixer(normed, state, return_state), total
+        super().__init__(
+            RMSNorm(d_model, norm_eps, **where), MambaMixer(d_model, **settings)
+        )

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import helix_core as hx
 
-from ._check import LayerError, positive, token_ids
+from ._check import positive, token_ids
+from ._config import Config
 from ._embedding import Embedding
-from ._linear import linear
+from ._lm import LanguageModel
 from ._mamba import MambaBlock, MambaState, StepSizes
 from ._mamba_step import mamba_lm_step
 from ._normalisation import RMSNorm
-from ._sampling import Sampler, generate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MambaConfig:
+class MambaConfig(Config):
     """Sizes of a `MambaLM`; see `MambaMixer` for those of a block.
 
     Attributes
@@ -47,27 +46,6 @@ class MambaConfig:
     dt_floor: float = 1e-4
     dt_scale: float = 1.0
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> MambaConfig:
-        """A configuration from plain values, such as JSON.
-
-        Raises
-        ------
-        LayerError
-            For a name that is none of the fields.
-        """
-        known = [f.name for f in fields(cls)]
-        unknown = [k for k in values if k not in known]
-        if unknown:
-            raise LayerError(
-                f"[MambaLM] expected settings of {', '.join(known)}; got "
-                f"{', '.join(unknown)}"
-            )
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 class LMState(NamedTuple):
     """The states of all layers, one above the other, channels last.
@@ -92,7 +70,7 @@ class LMState(NamedTuple):
         return MambaState(self.conv[i], hx.swapaxes(self.ssm[i], 1, 2))
 
 
-class MambaLM(hx.Module):
+class MambaLM(LanguageModel):
     """Embedding, Mamba blocks, norm, output projection.
 
     Parameters
@@ -153,75 +131,12 @@ class MambaLM(hx.Module):
             )
             self.head = hx.Parameter(w, "head")
 
-    # ------------------------------------------------------------------ whole sequences
-    def hidden(
-        self, ids: Any, state: LMState | None = None, return_state: bool = False
-    ) -> Any:
-        """Features before the output projection, (batch, time, d_model)."""
-        ids = hx.as_tensor(ids)
-        token_ids("MambaLM", ids, 2, "batch, time")
-        x, residual = self.embedding(ids), None
-        states: list[MambaState] = []
-        for i, layer in enumerate(self.layers):
-            old = None if state is None else state.layer(i)
-            x, residual = layer.branch(x, residual, old, return_state)
-            if return_state:
-                x, new = x
-                states.append(new)
-        h, _ = self.norm(x, residual)
-        if not return_state:
-            return h
-        return h, LMState.of(states)
-
-    def forward(self, ids: Any) -> hx.Tensor:
-        """Logits of what follows each place.
-
-        Parameters
-        ----------
-        ids : Tensor (batch, time) of int
-
-        Returns
-        -------
-        Tensor (batch, time, vocab_size)
-        """
-        return linear(self.hidden(ids), self.head)
-
-    def loss(self, ids: Any, labels: Any) -> hx.Tensor:
-        """Mean cross-entropy [nats] of the labels, without holding all logits.
-
-        Parameters
-        ----------
-        ids, labels : Tensor (batch, time) of int
-            ``labels[:, t]`` is what follows ``ids[:, t]``; -100 does not count.
-        """
-        h = self.hidden(ids)
-        rows = hx.reshape(h, (-1, self.config.d_model))
-        labels = hx.reshape(hx.as_tensor(labels), (-1,))
-        return hx.linear_cross_entropy(rows, self.head, labels)
-
     # ---------------------------------------------------------------------- streaming
-    def initial_state(self, batch: int = 1) -> LMState:
-        """The state before the first byte."""
-        return LMState.of([x.mixer.initial_state(batch) for x in self.layers])
+    def join(self, states: list[MambaState]) -> LMState:
+        return LMState.of(states)
 
-    def prefill(self, ids: Any, state: LMState | None = None) -> tuple[Any, LMState]:
-        """Read a sequence at once.
-
-        Parameters
-        ----------
-        ids : Tensor (batch, time) of int, time >= 1
-        state : LMState, optional
-            Of what came before.
-
-        Returns
-        -------
-        Tensor (batch, vocab_size), LMState
-            Logits of what follows, and the state to go on from.
-        """
-        h, state = self.hidden(ids, state, return_state=True)
-        if h.shape[1] == 0:
-            raise LayerError("[MambaLM.prefill] expected at least one id; got none")
-        return linear(h[:, -1], self.head), state
+    def parts(self, state: LMState) -> list[MambaState]:
+        return [state.layer(i) for i in range(state.conv.shape[0])]
 
     def step(self, ids: Any, state: LMState) -> tuple[Any, LMState]:
         """Read one more id of each sequence: one fused call, of constant cost.
@@ -238,55 +153,6 @@ class MambaLM(hx.Module):
         ids = hx.as_tensor(ids)
         token_ids("MambaLM.step", ids, 1, "batch")
         return mamba_lm_step(self, ids, state)
-
-    def stream(
-        self,
-        prompt: Sequence[int],
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int = 0,
-    ) -> Iterator[int]:
-        """Ids that follow a prompt, endlessly; see `generate`."""
-        return generate(self, prompt, Sampler(temperature, top_k, top_p, seed))
-
-    def generate(
-        self,
-        prompt: Sequence[int],
-        count: int,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int = 0,
-        stop: int | None = None,
-    ) -> list[int]:
-        """Continue a prompt.
-
-        Parameters
-        ----------
-        prompt : sequence of int, or bytes
-            At least one id.
-        count : int
-            Ids to make.
-        temperature : float
-            0 takes the most probable id each time.
-        top_k : int, optional
-            Only the k most probable ids.
-        top_p : float, optional
-            Only the most probable ids that hold this share together (arXiv:1904.09751).
-        seed : int
-            The same seed gives the same ids.
-        stop : int, optional
-            End after this id.
-        """
-        out: list[int] = []
-        for i in self.stream(prompt, temperature, top_k, top_p, seed):
-            if len(out) >= count:
-                break
-            out.append(i)
-            if i == stop:
-                break
-        return out
 
     # --------------------------------------------------------------------------- files
     @classmethod

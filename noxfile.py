@@ -1,7 +1,7 @@
 """Sessions: ``nox -l`` lists them, CONTRIBUTING.md explains them, tools/ does the work.
 
-Three environments are shared and kept, ``.nox/dev``, ``demo`` and ``peers``: they are made
-again only when what they install from has changed.
+Environments are shared and kept (``.nox/dev``, ``demo``, ``docs``, ``peers``): they are
+made again only when what they install from has changed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ PLOTS = [f"packages/{p.name}" + "[plot]" * ("plot" in p.extras) for p in PACKAGE
 ENVIRONMENTS = {
     "dev": ["-r", "requirements-dev.txt"],
     "demo": [arg for path in PLOTS for arg in ("-e", path)],
+    "docs": ["-r", "requirements-dev.txt", "-r", "docs/requirements.txt"],
     "peers": ["-r", "requirements-dev.txt", "-r", "benchmarks/requirements.txt"],
 }
 
@@ -147,6 +148,13 @@ def demo(session: nox.Session) -> None:
         session.run(
             str(helix), "train", *args, external=True, env=unbuffered, **patience
         )
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Pages with their outputs, and the API from docstrings, in docs/_build/html."""
+    sphinx = ["sphinx-build", "-W", "--keep-going", "-q", "-b", "html"]
+    run(session, "docs", *sphinx, "docs", "docs/_build/html", *session.posargs)
 
 
 @nox.session(default=False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..case import Work
-from .sides import helix, normal, pytorch
+from ..sides import helix, normal, pytorch
 
 TENSORS, SHAPE = 100, (250, 400)
 LR, DECAY = 1e-3, 1e-2

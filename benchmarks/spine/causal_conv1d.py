@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..case import Work
-from .sides import helix, helix_gradients, normal, pytorch, torch_gradients
+from ..sides import helix, helix_gradients, normal, pytorch, torch_gradients
 
 
 def _problem(variant: str) -> tuple[dict[str, np.ndarray], np.ndarray]:

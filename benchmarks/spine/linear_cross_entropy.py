@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..case import Arrays, Work
-from .sides import helix, normal, pytorch
+from ..sides import helix, normal, pytorch
 
 
 def _problem(variant: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

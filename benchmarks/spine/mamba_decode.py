@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..case import Work
+from ..sides import helix, pytorch
 from . import mamba_model as mm
-from .sides import helix, pytorch
 
 PROMPT, NEW = 64, 128
 

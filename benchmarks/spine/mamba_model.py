@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .sides import normal
+from ..sides import normal
 
 VOCAB, D_MODEL, LAYERS, D_STATE, D_CONV, EXPAND = 256, 256, 4, 16, 4, 2
 D_INNER, RANK = EXPAND * D_MODEL, D_MODEL // 16

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..case import Arrays, Work
+from ..sides import helix, pytorch
 from . import mamba_model as mm
-from .sides import helix, pytorch
 
 
 # --------------------------------------------------------------------------------- ours

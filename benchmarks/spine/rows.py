@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..case import Work
-from .sides import helix, helix_gradients, normal, pytorch, torch_gradients
+from ..sides import helix, helix_gradients, normal, pytorch, torch_gradients
 
 EPS = 1e-5
 

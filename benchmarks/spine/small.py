@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..case import Arrays, Work
-from .sides import helix, pytorch
+from ..sides import helix, pytorch
 
 REPEATS, LOOPS = 7, 3000
 LINKS = 50

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Arrays, Work
-from ..environment import THREADS
+from .case import Arrays, Work
+from .environment import THREADS
 
 
 def helix() -> Any:

@@ -17,4 +17,7 @@ from ._mamba_lm import MambaLM as MambaLM
 from ._normalisation import LayerNorm as LayerNorm
 from ._normalisation import RMSNorm as RMSNorm
 from ._sampling import Sampler as Sampler
+from ._stack import Stack as Stack
+from ._stack import StackConfig as StackConfig
+from ._stack import StackLM as StackLM
 from ._version import __version__ as __version__

@@ -191,6 +191,8 @@ class MambaBlock(Block):
     ----------
     d_model : int
     norm_eps : float
+    depth : int
+        Blocks in the model; see `MambaMixer`.
     **settings
         Of `MambaMixer`.
 
@@ -203,8 +205,11 @@ class MambaBlock(Block):
     ((1, 5, 32), (1, 64, 16))
     """
 
-    def __init__(self, d_model: int, norm_eps: float = 1e-5, **settings: Any) -> None:
+    def __init__(
+        self, d_model: int, norm_eps: float = 1e-5, depth: int = 1, **settings: Any
+    ) -> None:
         where = {k: settings[k] for k in ("device", "dtype") if k in settings}
         super().__init__(
-            RMSNorm(d_model, norm_eps, **where), MambaMixer(d_model, **settings)
+            RMSNorm(d_model, norm_eps, **where),
+            MambaMixer(d_model, depth=depth, **settings),
         )

@@ -28,7 +28,12 @@ def helix_models() -> list[ModelSpec]:
             name="mamba_lm",
             factory="helix_layers._mamba_lm:build",
             summary="A language model of Mamba blocks.",
-        )
+        ),
+        ModelSpec(
+            name="stack_lm",
+            factory="helix_layers._stack:build",
+            summary="A language model of any layers: --set pattern='mamba*3 attention'.",
+        ),
     ]
 
 

@@ -217,6 +217,7 @@ from ._tree import flatten as tree_flatten, tree_map as tree_map
 from ._tree import unflatten as tree_unflatten
 from . import _fft as fft
 from ._composites import (
+    attention as attention,
     causal_conv1d as causal_conv1d,
     dropout as dropout,
     embedding as embedding,
@@ -224,6 +225,7 @@ from ._composites import (
     linear_cross_entropy as linear_cross_entropy,
     log_softmax as log_softmax,
     rms_norm as rms_norm,
+    rotary as rotary,
     selective_scan as selective_scan,
     softmax as softmax,
 )

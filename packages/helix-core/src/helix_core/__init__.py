@@ -145,6 +145,7 @@ from ._ops import (
     trunc as trunc,
     where as where,
 )
+from ._precision import precision as precision
 from ._primitive import PRIMITIVES as PRIMITIVES, Primitive as Primitive, bind as bind
 from ._random import (
     Generator as Generator,
@@ -222,6 +223,7 @@ from ._composites import (
     dropout as dropout,
     embedding as embedding,
     layer_norm as layer_norm,
+    linear as linear,
     linear_cross_entropy as linear_cross_entropy,
     log_softmax as log_softmax,
     rms_norm as rms_norm,

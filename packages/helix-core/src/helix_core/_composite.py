@@ -86,7 +86,8 @@ class Composite:
         key = (avals, *attrs.items(), device)
         hit = self._bodies.get(key)
         if hit is None:
-            closed = close(lambda *t: self.default(*t, **attrs), avals, device)
+            with scope(compute="float32"):  # a body obeys its attributes alone
+                closed = close(lambda *t: self.default(*t, **attrs), avals, device)
             if len(self._bodies) > 4096:
                 self._bodies.clear()
             hit = self._bodies[key] = closed
@@ -146,9 +147,9 @@ class Composite:
         tracked = _tracked(args, s.active)
         if choice.kernel == "default":
             if not tracked or not (self.opaque or self._has_rule()):
-                with scope(device=dev):
+                with scope(device=dev, compute="float32"):
                     return self.default(*args, **attrs)
-            with scope(device=dev, active=0):
+            with scope(device=dev, active=0, compute="float32"):
                 out = self.default(*args, **attrs)
             multi = isinstance(out, tuple)
             outs = out if multi else (out,)

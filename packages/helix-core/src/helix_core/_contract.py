@@ -7,15 +7,17 @@ from typing import Any
 from . import _ops as ops
 from ._aval import Aval
 from ._errors import ShapeError
+from ._precision import checked
 from ._primitive import bind
 from ._primitives._rules import broadcast_shapes, normal_axes
 from ._primitives.contract import dot_general_p
 from ._reduce import reduce_sum_p
 from ._shape import broadcast_p, permute_p, reshape_p
+from ._state import STATE
 from ._tensor import Tensor
 
 
-def dot_general(a: Any, b: Any, dims: Any, compute: str = "float32") -> Tensor:
+def dot_general(a: Any, b: Any, dims: Any, compute: str | None = None) -> Tensor:
     """The general product.
 
     Parameters
@@ -23,9 +25,9 @@ def dot_general(a: Any, b: Any, dims: Any, compute: str = "float32") -> Tensor:
     a, b : Tensor
     dims : ((axes of a, axes of b), (batch axes of a, batch axes of b))
         Contracted and batch axes.
-    compute : {"float32", "bfloat16"}
-        With "bfloat16" the operands are rounded to it and products accumulate in
-        float32: mixed precision.
+    compute : {"float32", "bfloat16"}, optional
+        With "bfloat16" operands of float32 are rounded to it and products accumulate
+        in float32: mixed precision. Default: what `precision` says.
 
     Returns
     -------
@@ -44,8 +46,7 @@ def dot_general(a: Any, b: Any, dims: Any, compute: str = "float32") -> Tensor:
             normal_axes("dot_general", bb, b.ndim),
         ),
     )
-    if compute == "float32":
-        return bind(dot_general_p, a, b, dims=dims)
+    compute = checked("dot_general", compute)
     return bind(dot_general_p, a, b, dims=dims, compute=compute)
 
 
@@ -58,6 +59,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     """
     a, b = ops.lift(a, b)
     n, m = a.ndim, b.ndim
+    compute = STATE.get().compute
     if n == 0 or m == 0:
         raise ShapeError(
             f"[matmul] expected at least one axis each; got {a.aval!r}, {b.aval!r}. "
@@ -65,10 +67,8 @@ def matmul(a: Any, b: Any) -> Tensor:
         )
     if m <= 2 or n == 1:  # no batch axes to align
         cb = m - 2 if m > 1 else 0
-        if m > 2:
-            out = bind(dot_general_p, a, b, dims=(((0,), (cb,)), ((), ())))
-            return out
-        return bind(dot_general_p, a, b, dims=(((n - 1,), (cb,)), ((), ())))
+        dims = (((n - 1,), (cb,)), ((), ()))
+        return bind(dot_general_p, a, b, dims=dims, compute=compute)
     lead = broadcast_shapes(
         "matmul", Aval(a.shape[:-2], a.dtype), Aval(b.shape[:-2], b.dtype)
     )
@@ -79,7 +79,8 @@ def matmul(a: Any, b: Any) -> Tensor:
     b = broadcast_p(b, (*lead, *b.shape[-2:]))
     k = len(lead)
     batch = tuple(range(k))
-    return bind(dot_general_p, a, b, dims=(((k + 1,), (k,)), (batch, batch)))
+    dims = (((k + 1,), (k,)), (batch, batch))
+    return bind(dot_general_p, a, b, dims=dims, compute=compute)
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
@@ -222,4 +223,5 @@ def _contract(
     out = (
         batch + [c for c in la if c not in shared] + [c for c in lb if c not in shared]
     )
-    return bind(dot_general_p, a, b, dims=dims), out
+    compute = STATE.get().compute
+    return bind(dot_general_p, a, b, dims=dims, compute=compute), out

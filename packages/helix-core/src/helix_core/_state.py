@@ -15,14 +15,19 @@ from typing import Any
 
 class State:
     """``trace``: the innermost Trace or None; ``active``: bit mask of the levels that
-    record; ``device``: the default device or None (then it is found at first use)."""
+    record; ``device``: the default device or None (then it is found at first use);
+    ``compute``: what public products round their operands to, "float32" or "bfloat16".
+    """
 
-    __slots__ = ("active", "device", "trace")
+    __slots__ = ("active", "compute", "device", "trace")
 
-    def __init__(self, trace: Any, active: int, device: Any) -> None:
+    def __init__(
+        self, trace: Any, active: int, device: Any, compute: str = "float32"
+    ) -> None:
         self.trace = trace
         self.active = active
         self.device = device
+        self.compute = compute
 
 
 _START = State(None, -1, None)  # never changed: scopes set new records
@@ -45,7 +50,10 @@ class scope:
         s = STATE.get()
         get = self.change.get
         state = State(
-            get("trace", s.trace), get("active", s.active), get("device", s.device)
+            get("trace", s.trace),
+            get("active", s.active),
+            get("device", s.device),
+            get("compute", s.compute),
         )
         self.token = STATE.set(state)
 

@@ -171,7 +171,7 @@ class Traced:
                 raise DeviceError(
                     f"[trace] expected arguments on one device; got {dev} and {t.device}"
                 )
-        key = (tuple([t.aval for t in leaves]), tree, dev, s.active)
+        key = (tuple([t.aval for t in leaves]), tree, dev, s.active, s.compute)
         try:
             known = self.entries.setdefault(key, [])
         except TypeError:

@@ -60,14 +60,22 @@ class Linear(hx.Module):
         return linear(x, self.weight, self.bias)
 
 
-def linear(x: Any, weight: Any, bias: Any = None) -> hx.Tensor:
-    """``x @ weight.T + bias``.
+def linear(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    *,
+    activation: str | None = None,
+    residual: Any = None,
+) -> hx.Tensor:
+    """``act(x @ weight.T + bias) + residual``: `helix_core.linear`.
 
     Parameters
     ----------
     x : Tensor (..., in)
     weight : Tensor (out, in)
     bias : Tensor (out,), optional
+    activation : {"relu", "gelu", "gelu_tanh", "silu", "sigmoid", "tanh"}, optional
+    residual : Tensor (..., out), optional
     """
-    y = hx.dot_general(x, weight, (((x.ndim - 1,), (1,)), ((), ())))
-    return y if bias is None else y + bias
+    return hx.linear(x, weight, bias, activation=activation, residual=residual)

@@ -5,6 +5,7 @@ from .convolution import causal_conv1d as causal_conv1d
 from .cross_entropy import linear_cross_entropy as linear_cross_entropy
 from .dropout import dropout as dropout
 from .embedding import embedding as embedding
+from .linear import linear as linear
 from .normalisation import layer_norm as layer_norm
 from .normalisation import rms_norm as rms_norm
 from .rotary import rotary as rotary

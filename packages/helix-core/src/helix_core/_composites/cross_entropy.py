@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from .. import _ops as ops
 from .._composite import composite
 from .._errors import DTypeError, HelixError, ShapeError
+from .._precision import checked
 from .._shape import _in
 from .._tensor import Tensor
 
@@ -15,8 +16,8 @@ from .._tensor import Tensor
 # of "none": the log-sum-exp of each row, from which the logits' chunks are made again
 
 
-def _logits(x: Tensor, w: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
-    z = ops.dot_general(x, w, (((1,), (1,)), ((), ())))
+def _logits(x: Tensor, w: Tensor, rest: tuple[Tensor, ...], compute: str) -> Tensor:
+    z = ops.dot_general(x, w, (((1,), (1,)), ((), ())), compute)
     return z + rest[0] if rest else z
 
 
@@ -49,10 +50,12 @@ def _rows(
     return _Rows(ops.where(keep, loss, 0.0), ops.squeeze(lse, 1), dz, keep)
 
 
-def _pull(dz: Tensor, x: Tensor, w: Tensor, bias: bool) -> tuple[Tensor, ...]:
+def _pull(
+    dz: Tensor, x: Tensor, w: Tensor, bias: bool, compute: str
+) -> tuple[Tensor, ...]:
     """Gradients of x, w and, where there is one, the bias."""
-    dx = ops.dot_general(dz, w, (((1,), (0,)), ((), ())))
-    dw = ops.dot_general(dz, x, (((0,), (0,)), ((), ())))
+    dx = ops.dot_general(dz, w, (((1,), (0,)), ((), ())), compute)
+    dw = ops.dot_general(dz, x, (((0,), (0,)), ((), ())), compute)
     return (dx, dw, ops.sum(dz, 0)) if bias else (dx, dw)
 
 
@@ -61,24 +64,36 @@ def _count(keep: Tensor, dtype: Any) -> Tensor:
 
 
 def _lce(
-    x: Tensor, w: Tensor, labels: Tensor, *rest: Tensor, reduction: str, **attrs: Any
+    x: Tensor,
+    w: Tensor,
+    labels: Tensor,
+    *rest: Tensor,
+    reduction: str,
+    compute: str,
+    **attrs: Any,
 ) -> Tensor:
-    z = _logits(x, w, rest)
+    z = _logits(x, w, rest, compute)
     r = _rows(z, labels, **attrs)
     total = ops.sum(r.loss)
     return total / _count(r.keep, z.dtype) if reduction == "mean" else total
 
 
 def _fwd(
-    x: Tensor, w: Tensor, labels: Tensor, *rest: Tensor, reduction: str, **attrs: Any
+    x: Tensor,
+    w: Tensor,
+    labels: Tensor,
+    *rest: Tensor,
+    reduction: str,
+    compute: str,
+    **attrs: Any,
 ) -> tuple[Tensor, ...]:
-    z = _logits(x, w, rest)
+    z = _logits(x, w, rest, compute)
     r = _rows(z, labels, **attrs)
     out, dz = ops.sum(r.loss), r.dz
     if reduction == "mean":
         n = _count(r.keep, z.dtype)
         out, dz = out / n, dz / n
-    return (out, *_pull(dz, x, w, bool(rest)))
+    return (out, *_pull(dz, x, w, bool(rest), compute))
 
 
 def _bwd(inputs: Any, outputs: Any, residuals: Any, cts: Any, **attrs: Any) -> Any:
@@ -92,16 +107,18 @@ linear_cross_entropy_c = composite(
 
 
 def _rows_fwd(
-    x: Tensor, w: Tensor, labels: Tensor, *rest: Tensor, **attrs: Any
+    x: Tensor, w: Tensor, labels: Tensor, *rest: Tensor, compute: str, **attrs: Any
 ) -> tuple[Tensor, Tensor]:
-    r = _rows(_logits(x, w, rest), labels, **attrs)
+    r = _rows(_logits(x, w, rest, compute), labels, **attrs)
     return r.loss, r.lse
 
 
-def _rows_bwd(inputs: Any, outputs: Any, residuals: Any, cts: Any, **attrs: Any) -> Any:
+def _rows_bwd(
+    inputs: Any, outputs: Any, residuals: Any, cts: Any, compute: str, **attrs: Any
+) -> Any:
     x, w, labels, *rest = inputs
-    r = _rows(_logits(x, w, tuple(rest)), labels, **attrs)
-    grads = _pull(r.dz * ops.expand_dims(cts[0], 1), x, w, bool(rest))
+    r = _rows(_logits(x, w, tuple(rest), compute), labels, **attrs)
+    grads = _pull(r.dz * ops.expand_dims(cts[0], 1), x, w, bool(rest), compute)
     return (grads[0], grads[1], None, *grads[2:])
 
 
@@ -122,7 +139,7 @@ def linear_cross_entropy(
     """Cross-entropy of ``x @ weight.T + bias`` against labels, in chunks of rows.
 
     Kernels compute the gradients in the forward pass, chunk by chunk, so that the full
-    logits (n, v) never exist.
+    logits (n, v) never exist. Products obey `precision`.
 
     Parameters
     ----------
@@ -159,7 +176,11 @@ def linear_cross_entropy(
     if labels.dtype.name not in ("int32", "int64"):
         labels = ops.cast(labels, "int32")
     args = (floats[0], floats[1], labels, *floats[2:])
-    attrs = {"ignore_index": ignore_index, "label_smoothing": float(label_smoothing)}
+    attrs = {
+        "ignore_index": ignore_index,
+        "label_smoothing": float(label_smoothing),
+        "compute": checked("linear_cross_entropy", None),
+    }
     loss: Tensor
     if reduction == "none":
         loss = linear_cross_entropy_rows_c(*args, **attrs)

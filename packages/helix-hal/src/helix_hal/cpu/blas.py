@@ -57,7 +57,7 @@ class _Product:
 _PRODUCT = _Product()
 
 
-def matmul(x: Array, y: Array, out: Array) -> None:
+def matmul(x: Array, y: Array, out: Array, compute: str = "float32") -> None:
     """``out = x @ y``.
 
     Parameters
@@ -66,7 +66,12 @@ def matmul(x: Array, y: Array, out: Array) -> None:
     y : ndarray, shape (*batch, k, n)
         Transposed views are read in place.
     out : ndarray, shape (*batch, m, n)
+    compute : {"float32", "bfloat16"}
+        With "bfloat16" operands of float32 are rounded to it, and products accumulate
+        in float32.
     """
+    if compute == "bfloat16" and x.dtype.char == "f":
+        x, y = rounded(x), rounded(y)
     work = prod(out.shape) * x.shape[-1]
     if work <= _SMALL:
         np.matmul(x, y, out=out)
@@ -81,6 +86,13 @@ def matmul(x: Array, y: Array, out: Array) -> None:
     with _ONE:
         cut = _cut(out.shape, work)
         launch(_PRODUCT, len(cut[1]) - 1, x, y, out, cut)
+
+
+def rounded(x: Array) -> Array:
+    """Of float32: the nearest bfloat16, as float32."""
+    import ml_dtypes
+
+    return x.astype(ml_dtypes.bfloat16).astype(np.float32)
 
 
 @lru_cache(maxsize=1)

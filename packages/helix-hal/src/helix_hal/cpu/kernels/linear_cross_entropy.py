@@ -176,13 +176,13 @@ def _reduce(loss: Array, scale: Any, reduction: Reduction) -> Array:
     return np.asarray(total, dtype=loss.dtype)
 
 
-def _add_product(out: Array, grads: Array, x: Array, tile: Array) -> None:
+def _add_product(out: Array, grads: Array, x: Array, tile: Array, compute: str) -> None:
     """``out += grads.T @ x``, in tiles that stay in cache between product and sum."""
     step = tile.shape[0]
     for start in range(0, out.shape[0], step):
         target = out[start : start + step]
         part = tile[: target.shape[0]]
-        matmul(grads[:, start : start + step].T, x, part)
+        matmul(grads[:, start : start + step].T, x, part, compute)
         np.add(target, part, out=target)
 
 
@@ -196,6 +196,7 @@ def linear_cross_entropy(
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
     want_grads: bool = True,
+    compute: str = "float32",
 ) -> LinearCrossEntropy:
     """Cross-entropy of ``x @ w.T + bias`` against `labels`, in chunks of rows.
 
@@ -215,6 +216,8 @@ def linear_cross_entropy(
     want_grads : bool
         Compute the gradients in the same pass; not with "none", whose gradient needs
         the cotangent of every row: see `linear_cross_entropy_backward`.
+    compute : "float32" or "bfloat16"
+        What the products round float32 to.
 
     Returns
     -------
@@ -246,7 +249,7 @@ def linear_cross_entropy(
         part = x[start : start + step]
         ids, n = labels[start : start + step], len(part)
         chunk, norm = logits[:n], lse[start : start + n]
-        matmul(part, w.T, chunk)
+        matmul(part, w.T, chunk, compute)
         run = (_LOSSES_IN_PLACE if want_grads else _LOSSES)[x.dtype]
         launch(
             *(run, n, chunk, bias, ids, ignore_index, smoothing, scale),
@@ -255,11 +258,11 @@ def linear_cross_entropy(
         )
         if want_grads:
             assert dx is not None and dw is not None and tile is not None
-            matmul(chunk, w, dx[start : start + n])
+            matmul(chunk, w, dx[start : start + n], compute)
             if tile is dw:
-                matmul(chunk.T, part, dw)
+                matmul(chunk.T, part, dw, compute)
             else:
-                _add_product(dw, chunk, part, tile)
+                _add_product(dw, chunk, part, tile, compute)
             if dbias is not None:
                 dbias += chunk.sum(axis=0)
     if want_grads and not rows:
@@ -283,6 +286,7 @@ def linear_cross_entropy_backward(
     *,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
+    compute: str = "float32",
 ) -> tuple[Array, Array, Array | None]:
     """Gradients of `linear_cross_entropy` with "none": the logits are computed again.
 
@@ -294,6 +298,7 @@ def linear_cross_entropy_backward(
         As it returned.
     dloss : ndarray, shape (rows,)
         Cotangent of the losses.
+    compute : "float32" or "bfloat16"
 
     Returns
     -------
@@ -311,7 +316,7 @@ def linear_cross_entropy_backward(
         part = x[start : start + step]
         ids, n = labels[start : start + step], len(part)
         chunk = logits[:n]
-        matmul(part, w.T, chunk)
+        matmul(part, w.T, chunk, compute)
         if bias is not None:
             chunk += bias
         launch(
@@ -319,8 +324,8 @@ def linear_cross_entropy_backward(
             *(lse[start : start + n], dloss[start : start + n]),
             grain=_grain(classes),
         )
-        matmul(chunk, w, dx[start : start + n])
-        _add_product(dw, chunk, part, tile)
+        matmul(chunk, w, dx[start : start + n], compute)
+        _add_product(dw, chunk, part, tile, compute)
         if dbias is not None:
             dbias += chunk.sum(axis=0)
     return dx, dw, dbias

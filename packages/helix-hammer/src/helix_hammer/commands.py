@@ -29,6 +29,7 @@ Examples:
   helix train                                # five minutes on the standard library
   helix train --minutes 60 --name long
   helix train --data notes.txt --steps 500 --d-model 64
+  helix train --model stack_lm --set pattern="mamba*3 attention mamba*3"
   helix train --resume runs/long             # after a kill: the same losses
 
 A run that was killed goes on from its newest valid checkpoint with the losses that it
@@ -83,9 +84,10 @@ def _number_options(command: Any) -> Any:
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Setting of the model; of the schedule with schedule.KEY=VALUE.",
+    help="Setting of the model; of others with schedule.KEY=VALUE, optimizer.KEY=VALUE.",
 )
 @_number_options
+@click.option("--optimizer", help="adamw, sgd, ...: see `helix plugins`. [adamw]")
 @click.option(
     "--schedule",
     help="constant, cosine, wsd, ...: see `helix plugins`. [cosine]",
@@ -170,9 +172,10 @@ def _run_and_config(
     for kind in ("callbacks", "loggers"):
         values[kind] = list(given.get(kind, ()))
     settings: dict[str, Any] = dict(map(_setting, given.get("settings", ())))
-    own = {k: settings.pop(k) for k in list(settings) if k.startswith("schedule.")}
-    own = {k.removeprefix("schedule."): v for k, v in own.items()}
-    values["schedule"] = {"name": given.get("schedule", "cosine"), "config": own}
+    for kind, usual in (("schedule", "cosine"), ("optimizer", "adamw")):
+        own = {k: settings.pop(k) for k in list(settings) if k.startswith(f"{kind}.")}
+        own = {k.removeprefix(f"{kind}."): v for k, v in own.items()}
+        values[kind] = {"name": given.get(kind, usual), "config": own}
     settings |= {k: given[k] for k in ("d_model", "n_layers") if k in given}
     values["model"] = {"name": given.get("model", "mamba_lm"), "config": settings}
     config = configs.check(values)

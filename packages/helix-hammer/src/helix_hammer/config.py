@@ -40,6 +40,7 @@ class TrainConfig(BaseModel):
     length: PositiveInt = 256
     accumulate: PositiveInt = 1
     lr: float = Field(4e-3, gt=0)
+    optimizer: Named = Named(name="adamw")
     schedule: Named = Named(name="cosine")
     warmup: int = Field(50, ge=0)
     min_lr: float = Field(0.05, ge=0, le=1)

@@ -56,8 +56,6 @@ def make_schedule(config: TrainConfig) -> Callable[[int], float]:
     It gets what it takes of ``steps``, ``warmup``, ``decay`` (a fifth of the steps) and
     ``floor``, and its own settings.
     """
-    name, settings = config.schedule.name, config.schedule.config
-    factory: Any = _named("schedules", name)
     steps = config.steps or 1
     offered = {
         "steps": steps,
@@ -65,16 +63,37 @@ def make_schedule(config: TrainConfig) -> Callable[[int], float]:
         "decay": steps // 5,
         "floor": config.min_lr,
     }
-    takes = inspect.signature(factory).parameters
-    offered = {k: v for k, v in offered.items() if k in takes}
-    try:
-        schedule: Callable[[int], float] = factory(**{**offered, **settings})
-    except TypeError as e:
-        raise configs.ConfigError(
-            f"[schedule] expected settings of {name!r}: {', '.join(takes)}; got "
-            f"{settings}: {e}. Hint: --set schedule.KEY=VALUE"
-        ) from e
+    schedule: Callable[[int], float] = _made("schedule", config.schedule, (), offered)
     return schedule
+
+
+def make_optimizer(config: TrainConfig, model: hx.Module) -> optim.Optimizer:
+    """An optimizer by its name in ``helix.optimizers``.
+
+    It gets the model's parameters in groups with and without decay, what it takes of
+    ``lr`` and ``betas``, and its own settings.
+    """
+    groups = optim.groups(model, weight_decay=config.weight_decay)
+    offered = {"lr": config.lr, "betas": (0.9, config.beta2)}
+    made: optim.Optimizer = _made("optimizer", config.optimizer, (groups,), offered)
+    return made
+
+
+def _made(
+    what: str, named: configs.Named, args: tuple[Any, ...], offered: dict[str, Any]
+) -> Any:
+    """A plugin, called with those of the offered values that it takes."""
+    factory: Any = _named(f"{what}s", named.name)
+    takes = inspect.signature(factory).parameters
+    given = {k: v for k, v in offered.items() if k in takes}
+    try:
+        return factory(*args, **{**given, **named.config})
+    except TypeError as e:
+        own = ", ".join(list(takes)[len(args) :])
+        raise configs.ConfigError(
+            f"[{what}] expected settings of {named.name!r}: {own}; got "
+            f"{named.config}: {e}. Hint: --set {what}.KEY=VALUE"
+        ) from e
 
 
 def bits_per_byte(
@@ -156,11 +175,7 @@ def make_trainer(
         callbacks.append(EarlyStopping(patience=config.patience))
     schedule = make_schedule(config)
     model = build_model(config)
-    opt = optim.AdamW(
-        optim.groups(model, weight_decay=config.weight_decay),
-        lr=config.lr,
-        betas=(0.9, config.beta2),
-    )
+    opt = make_optimizer(config, model)
 
     def evaluate(m: Any) -> dict[str, float]:
         bits, _ = bits_per_byte(

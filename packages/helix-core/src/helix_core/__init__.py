@@ -145,6 +145,7 @@ from ._ops import (
     trunc as trunc,
     where as where,
 )
+from ._precision import get_precision as get_precision
 from ._precision import precision as precision
 from ._primitive import PRIMITIVES as PRIMITIVES, Primitive as Primitive, bind as bind
 from ._random import (

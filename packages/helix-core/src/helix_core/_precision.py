@@ -38,6 +38,21 @@ def precision(compute: Any) -> scope:
     return scope(compute=checked("precision", getattr(compute, "name", compute)))
 
 
+def get_precision() -> str:
+    """What products of float32 compute in here: "float32" or "bfloat16".
+
+    For wrappers of composites of one's own: read it when called, and pass it on as an
+    attribute.
+
+    Examples
+    --------
+    >>> with precision("bfloat16"):
+    ...     get_precision()
+    'bfloat16'
+    """
+    return STATE.get().compute
+
+
 def checked(op: str, compute: Any) -> str:
     """``compute``, or the precision in force where it is None."""
     if compute is None:

@@ -21,3 +21,13 @@ from ._stack import Stack as Stack
 from ._stack import StackConfig as StackConfig
 from ._stack import StackLM as StackLM
 from ._version import __version__ as __version__
+from .rnn import GRU as GRU
+from .rnn import LSTM as LSTM
+from .rnn import GRUBlock as GRUBlock
+from .rnn import GRUCell as GRUCell
+from .rnn import GRUMixer as GRUMixer
+from .rnn import GRUState as GRUState
+from .rnn import LSTMBlock as LSTMBlock
+from .rnn import LSTMCell as LSTMCell
+from .rnn import LSTMMixer as LSTMMixer
+from .rnn import LSTMState as LSTMState

@@ -10,6 +10,8 @@ _LAYERS = {
     "layer_norm": ("LayerNorm", "Layer norm of the last axis."),
     "dropout": ("Dropout", "Zero elements at random in training."),
     "mamba": ("MambaBlock", "Selective state space block (Mamba)."),
+    "lstm": ("LSTMBlock", "Long short-term memory block."),
+    "gru": ("GRUBlock", "Gated recurrent unit block."),
 }
 
 

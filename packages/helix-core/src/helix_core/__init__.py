@@ -10,6 +10,15 @@ from ._version import __version__ as __version__
 from . import _ops as _ops
 from . import _primitives as _primitives
 from ._aval import Aval as Aval
+from ._arrange import (
+    count_nonzero as count_nonzero,
+    diff as diff,
+    isin as isin,
+    matrix_transpose as matrix_transpose,
+    meshgrid as meshgrid,
+    unstack as unstack,
+    vecdot as vecdot,
+)
 from ._cell import Cell as Cell, Parameter as Parameter
 from ._composite import Composite as Composite, composite as composite
 from ._contract import (
@@ -20,7 +29,16 @@ from ._contract import (
     tensordot as tensordot,
 )
 from ._control import cond as cond, scan as scan, while_loop as while_loop
-from ._conv import conv as conv, reduce_window as reduce_window
+from ._conv import (
+    conv as conv,
+    conv1d as conv1d,
+    conv2d as conv2d,
+    conv3d as conv3d,
+    conv_transpose1d as conv_transpose1d,
+    conv_transpose2d as conv_transpose2d,
+    conv_transpose3d as conv_transpose3d,
+    reduce_window as reduce_window,
+)
 from ._create import (
     arange as arange,
     as_tensor as as_tensor,
@@ -40,6 +58,7 @@ from ._device import (
     device as device,
     register_kernel as register_kernel,
 )
+from ._dlpack import from_dlpack as from_dlpack
 from ._dtypes import (
     DType as DType,
     as_dtype as as_dtype,
@@ -61,6 +80,25 @@ from ._dtypes import (
     uint16 as uint16,
     uint32 as uint32,
     uint64 as uint64,
+)
+from ._elementary import (
+    acos as acos,
+    acosh as acosh,
+    asin as asin,
+    asinh as asinh,
+    atan as atan,
+    atanh as atanh,
+    copysign as copysign,
+    cosh as cosh,
+    exp2 as exp2,
+    hypot as hypot,
+    log2 as log2,
+    log10 as log10,
+    nextafter as nextafter,
+    positive as positive,
+    signbit as signbit,
+    sinh as sinh,
+    tan as tan,
 )
 from ._errors import (
     DeviceError as DeviceError,
@@ -180,6 +218,13 @@ from ._reduce import (
     sum as sum,
     var as var,
 )
+from ._sets import (
+    nonzero as nonzero,
+    unique_all as unique_all,
+    unique_counts as unique_counts,
+    unique_inverse as unique_inverse,
+    unique_values as unique_values,
+)
 from ._shape import (
     barrier as barrier,
     broadcast_arrays as broadcast_arrays,
@@ -219,14 +264,35 @@ from ._tree import flatten as tree_flatten, tree_map as tree_map
 from ._tree import unflatten as tree_unflatten
 from . import _fft as fft
 from ._composites import (
+    adaptive_avg_pool1d as adaptive_avg_pool1d,
+    adaptive_avg_pool2d as adaptive_avg_pool2d,
+    adaptive_avg_pool3d as adaptive_avg_pool3d,
+    adaptive_max_pool1d as adaptive_max_pool1d,
+    adaptive_max_pool2d as adaptive_max_pool2d,
+    adaptive_max_pool3d as adaptive_max_pool3d,
     attention as attention,
+    avg_pool1d as avg_pool1d,
+    avg_pool2d as avg_pool2d,
+    avg_pool3d as avg_pool3d,
+    batch_norm as batch_norm,
+    batch_norm_inference as batch_norm_inference,
     causal_conv1d as causal_conv1d,
     dropout as dropout,
     embedding as embedding,
+    group_norm as group_norm,
+    instance_norm as instance_norm,
+    interpolate as interpolate,
     layer_norm as layer_norm,
     linear as linear,
     linear_cross_entropy as linear_cross_entropy,
     log_softmax as log_softmax,
+    long_conv as long_conv,
+    max_pool1d as max_pool1d,
+    max_pool2d as max_pool2d,
+    max_pool3d as max_pool3d,
+    pad_like as pad_like,
+    pixel_shuffle as pixel_shuffle,
+    pixel_unshuffle as pixel_unshuffle,
     rms_norm as rms_norm,
     rotary as rotary,
     selective_scan as selective_scan,
@@ -256,10 +322,11 @@ from ._methods import attach as _attach
 _attach()
 
 if _TYPE_CHECKING:
+    from . import array_api as array_api
     from . import contracts as contracts, files as files, plugins as plugins
 
 # imported at first use: together they cost more than all of the above
-_LAZY = ("contracts", "files", "plugins")
+_LAZY = ("array_api", "contracts", "files", "plugins")
 
 
 def __getattr__(name: str) -> _Any:

@@ -1,14 +1,35 @@
 """Named functions with a default body and, per backend, kernels that may replace it."""
 
 from .attention import attention as attention
+from .batch_norm import batch_norm as batch_norm
+from .batch_norm import batch_norm_inference as batch_norm_inference
 from .convolution import causal_conv1d as causal_conv1d
 from .cross_entropy import linear_cross_entropy as linear_cross_entropy
 from .dropout import dropout as dropout
 from .embedding import embedding as embedding
+from .group_norm import group_norm as group_norm
+from .group_norm import instance_norm as instance_norm
 from .linear import linear as linear
+from .long_conv import long_conv as long_conv
 from .normalisation import layer_norm as layer_norm
 from .normalisation import rms_norm as rms_norm
 from .rotary import rotary as rotary
+from .pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+from .pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+from .pooling import adaptive_avg_pool3d as adaptive_avg_pool3d
+from .pooling import adaptive_max_pool1d as adaptive_max_pool1d
+from .pooling import adaptive_max_pool2d as adaptive_max_pool2d
+from .pooling import adaptive_max_pool3d as adaptive_max_pool3d
+from .pooling import avg_pool1d as avg_pool1d
+from .pooling import avg_pool2d as avg_pool2d
+from .pooling import avg_pool3d as avg_pool3d
+from .pooling import max_pool1d as max_pool1d
+from .pooling import max_pool2d as max_pool2d
+from .pooling import max_pool3d as max_pool3d
+from .resize import interpolate as interpolate
+from .resize import pad_like as pad_like
+from .resize import pixel_shuffle as pixel_shuffle
+from .resize import pixel_unshuffle as pixel_unshuffle
 from .selective_scan import selective_scan as selective_scan
 from .softmax import log_softmax as log_softmax
 from .softmax import softmax as softmax

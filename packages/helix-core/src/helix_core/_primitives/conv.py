@@ -2,7 +2,8 @@
 
 x is (batch, channel, *spatial), w is (out, channel / feature_groups, *spatial). Group g
 of the output channels sees group g of the input channels (``feature_groups``) or of the
-batch (``batch_groups``: the output has batch / batch_groups entries).
+batch (``batch_groups``: the output has batch / batch_groups entries). With
+``compute="bfloat16"`` operands of float32 are rounded to it first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from .. import _ops as ops
 from .._aval import Aval
-from .._errors import ShapeError
+from .._errors import DTypeError, ShapeError
 from .._primitive import bind, primitive
 from ._rules import need, same_dtype, shapes
 from .contract import dot_general_p
@@ -32,9 +33,14 @@ def _infer(
     rhs_dilation: Any,
     feature_groups: int = 1,
     batch_groups: int = 1,
+    compute: str = "float32",
 ) -> tuple[Aval, ...]:
     same_dtype("conv", x, w)
     need("conv", x, "int", "uint", "float", "complex")
+    if compute not in ("float32", "bfloat16"):
+        raise DTypeError(
+            f"[conv] expected compute='float32' or 'bfloat16'; got {compute!r}"
+        )
     n = x.ndim - 2
     if n < 0 or w.ndim != x.ndim:
         raise ShapeError(
@@ -74,7 +80,7 @@ def _swap(t: Any) -> Any:
     return ops.swapaxes(t, 0, 1)
 
 
-def _regroup(t: Any, groups: int, source: int, target: int) -> Any:
+def regroup(t: Any, groups: int, source: int, target: int) -> Any:
     """Take the groups out of one axis, and put them in front of another."""
     if groups == 1:
         return t
@@ -91,7 +97,7 @@ def _input_gradient(x: Any, w: Any, ct: Any, a: dict[str, Any]) -> Any:
     fg, bg = a["feature_groups"], a["batch_groups"]
     spatial = tuple(range(2, x.ndim))
     # (out, channel / g) -> (channel, out / g): the groups move to the other side
-    back = _swap(_regroup(w, fg * bg, 0, 1))
+    back = _swap(regroup(w, fg * bg, 0, 1))
     pads = []
     for n, k, m, s, (lo, _), ld, rd in zip(
         *(x.shape[2:], w.shape[2:], ct.shape[2:], a["strides"], a["padding"]),
@@ -110,8 +116,9 @@ def _input_gradient(x: Any, w: Any, ct: Any, a: dict[str, Any]) -> Any:
         rhs_dilation=a["rhs_dilation"],
         feature_groups=fg * bg,
         batch_groups=1,
+        compute=a["compute"],
     )
-    return _regroup(g, bg, 1, 0)
+    return regroup(g, bg, 1, 0)
 
 
 def _kernel_gradient(x: Any, w: Any, ct: Any, a: dict[str, Any]) -> Any:
@@ -133,13 +140,14 @@ def _kernel_gradient(x: Any, w: Any, ct: Any, a: dict[str, Any]) -> Any:
         rhs_dilation=a["strides"],
         feature_groups=a["batch_groups"],
         batch_groups=a["feature_groups"],
+        compute=a["compute"],
     )
     return _swap(g)
 
 
 def _vjp(inputs: Any, outputs: Any, cts: Any, wanted: Any, **attrs: Any) -> Any:
     (x, w), ct = inputs, cts[0]
-    a = {"feature_groups": 1, "batch_groups": 1, **attrs}
+    a = {"feature_groups": 1, "batch_groups": 1, "compute": "float32", **attrs}
     if 0 in ct.shape or 0 in x.shape or 0 in w.shape:
         zeros = [ops.zeros(t.shape, ct.dtype, ct.device) for t in (x, w)]
         return zeros[0] if wanted[0] else None, zeros[1] if wanted[1] else None
@@ -158,6 +166,7 @@ def _decompose(
     rhs_dilation: Any,
     feature_groups: int = 1,
     batch_groups: int = 1,
+    compute: str = "float32",
 ) -> Any:
     """Windows as axes, then one batched product over the groups."""
     n, g = x.ndim - 2, feature_groups * batch_groups
@@ -180,7 +189,8 @@ def _decompose(
     x = ops.reshape_p(x, (g, *x.shape[2:]))
     out = w.shape[0]
     w = ops.reshape_p(w, (g, out // g, channel // feature_groups * taps))
-    y = bind(dot_general_p, w, x, dims=(((2,), (2,)), ((0,), (0,))))
+    dims = ((2,), (2,)), ((0,), (0,))
+    y = bind(dot_general_p, w, x, dims=dims, compute=compute)
     y = ops.reshape_p(y, (out, batch // batch_groups, *spatial))
     return _swap(y)
 

@@ -15,6 +15,15 @@ from .movement import LOWERINGS as MOVEMENT
 from .quiet import quiet
 
 
+def rounded(x: np.ndarray, compute: str) -> np.ndarray:
+    """float32 as bfloat16 holds it, where ``compute`` says so."""
+    if compute != "bfloat16" or x.dtype != np.float32:
+        return x
+    import ml_dtypes
+
+    return x.astype(ml_dtypes.bfloat16).astype(np.float32)
+
+
 def _windows(
     x: np.ndarray, first: int, sizes: Any, strides: Any, dilation: Any
 ) -> np.ndarray:
@@ -44,10 +53,12 @@ def _conv(
     rhs_dilation: Any,
     feature_groups: int = 1,
     batch_groups: int = 1,
+    compute: str = "float32",
     out: Any = None,
 ) -> np.ndarray:
     """im2col, then one matrix product per group."""
     dtype = x.dtype
+    x, w = rounded(x, compute), rounded(w, compute)
     wide = accumulate_dtype(as_dtype(dtype)).dtype
     x, w = x.astype(wide, copy=False), w.astype(wide, copy=False)
     n, fg, bg = x.ndim - 2, feature_groups, batch_groups

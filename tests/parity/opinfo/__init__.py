@@ -1,0 +1,1 @@
+"""torch's operator database on our functions: see `harness`."""

@@ -14,7 +14,7 @@ import numpy as np
 from . import _dtypes as dt
 from ._create import as_tensor, tensor
 from ._errors import DTypeError, ShapeError
-from ._ops import cast, complex_, mul, narrow, operand, pad_p, zeros, zeros_like
+from ._ops import cast, complex_, conj, mul, narrow, operand, pad_p, zeros, zeros_like
 from ._primitive import bind
 from ._primitives._rules import normal_axes
 from ._primitives.fft import fft_p
@@ -136,6 +136,23 @@ def irfft(
 ) -> Tensor:
     """The inverse of `rfft`; ``n`` is the length of the result, even by default."""
     return _transform(x, "irfft", _one(n), (axis,), norm)
+
+
+_OPPOSITE = {None: "forward", "backward": "forward", "forward": "backward"}
+
+
+def hfft(
+    x: Any, n: int | None = None, axis: int = -1, norm: str | None = None
+) -> Tensor:
+    """`fft` of n points with Hermitian symmetry, of which x holds n // 2 + 1; real."""
+    return irfft(conj(x), n, axis, _OPPOSITE.get(norm, norm))
+
+
+def ihfft(
+    x: Any, n: int | None = None, axis: int = -1, norm: str | None = None
+) -> Tensor:
+    """The inverse of `hfft`: the first n // 2 + 1 points."""
+    return conj(rfft(x, n, axis, _OPPOSITE.get(norm, norm)))
 
 
 def fftn(x: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Tensor:

@@ -122,18 +122,54 @@ def _backward(x: Any, grad: Any = None, retain: bool = False) -> None:
     _tape.backward(_value(x), grad, retain)
 
 
-def _namespace(x: Any, api_version: str | None = None) -> Any:
-    import helix_core
+def _namespace(x: Any, /, *, api_version: str | None = None) -> Any:
+    """``helix_core.array_api``, for the asked version of the standard."""
+    from . import array_api
 
-    return helix_core
+    if api_version not in (None, *array_api.SUPPORTED_VERSIONS):
+        raise ValueError(
+            f"[array_namespace] expected api_version of "
+            f"{', '.join(array_api.SUPPORTED_VERSIONS)}; got {api_version!r}"
+        )
+    return array_api
 
 
-def _dlpack(x: Any, **kw: Any) -> Any:
-    return np.array(_host(x)).__dlpack__(**kw)
+def _dlpack(
+    x: Any,
+    /,
+    *,
+    stream: Any = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: Any = None,
+    copy: bool | None = None,
+) -> Any:
+    """A DLPack capsule of the values; see ``hx.from_dlpack``."""
+    from . import _dlpack as dlpack
+
+    dlpack.device_of(x.device)
+    if stream is not None:
+        raise BufferError(f"[dlpack] expected stream=None on the host; got {stream!r}")
+    return dlpack.export(_numpy(x), max_version, dl_device, copy)
 
 
-def _dlpack_device(x: Any) -> Any:
-    return _host(x).__dlpack_device__()
+def _dlpack_device(x: Any, /) -> tuple[int, int]:
+    from . import _dlpack as dlpack
+
+    return dlpack.device_of(x.device)
+
+
+def _to_device(x: Any, device: Any, /, *, stream: Any = None) -> Tensor:
+    """The tensor on another device; itself where it is there already."""
+    if stream is not None:
+        raise ValueError(f"[to_device] expected stream=None; got {stream!r}")
+    return _shape.copy_to(x, device)
+
+
+def _setitem(x: Any, key: Any, value: Any, /) -> None:
+    raise TypeError(
+        f"[setitem] expected a new tensor instead of a write; {_value(x).aval!r} is "
+        "immutable. Hint: x = x.at[key].set(value)"
+    )
 
 
 def _rpow(x: Any, y: Any) -> Tensor:
@@ -195,6 +231,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__gt__": _ops.gt,
     "__ge__": _ops.ge,
     "__getitem__": getitem,
+    "__setitem__": _setitem,
     "__len__": _len,
     "__iter__": _iter,
     "__bool__": _bool,
@@ -210,6 +247,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "item": _item,
     "tolist": _tolist,
     "to": _to,
+    "to_device": _to_device,
     "astype": _astype,
     "backward": _backward,
     "detach": _shape.detach,

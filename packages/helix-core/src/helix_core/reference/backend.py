@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .._aval import Aval
 from .._dtypes import ALL, as_dtype
-from . import control, conv, cumulative, elementwise, fft, index, movement, random, sort
+from . import (
+    control,
+    conv,
+    cumulative,
+    elementary,
+    elementwise,
+    fft,
+    index,
+    movement,
+    random,
+    sort,
+)
 from . import reduce as reduce_
 
 LOWERINGS: dict[str, Callable[..., Any]] = {}
@@ -33,7 +45,10 @@ class NumpyBackend:
 
     name = "numpy"
     lowerings: Mapping[str, Callable[..., Any]] = LOWERINGS
-    kernels: tuple[Any, ...] = ()
+
+    @cached_property
+    def kernels(self) -> tuple[Any, ...]:
+        return tuple(elementary.specs("numpy"))
 
     def devices(self) -> list[Any]:
         from ..contracts import DeviceInfo

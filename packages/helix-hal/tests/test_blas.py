@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info
 
 @pytest.fixture(autouse=True)
 def restore():
+    threads.blas_libraries.cache_clear()  # other tests may have loaded one since
     before = threads.get_num_threads()
     yield
     threads.set_num_threads(before)

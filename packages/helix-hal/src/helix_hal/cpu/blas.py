@@ -1,8 +1,9 @@
-"""Matrix products through NumPy's BLAS, shared among our own threads.
+"""Matrix products: in our own tiles, or through NumPy's BLAS on our own threads.
 
-A BLAS sums in another order when its number of threads changes, and its threads wait by
-spinning, which slows the kernel that comes next and, on a busy machine, everything. So a
-large product is cut into pieces by its shape alone; our workers take them as they become
+Which it is depends on the processor and the size; `tiles` says it. A BLAS sums in
+another order when its number of threads changes, and its threads wait by spinning,
+which slows the kernel that comes next and, on a busy machine, everything. So a large
+product is cut into pieces by its shape alone; our workers take them as they become
 free, and each piece is one call of BLAS with one thread: the same bits for any number of
 threads.
 """
@@ -10,6 +11,7 @@ threads.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from math import prod
@@ -22,13 +24,14 @@ from numpy.typing import NDArray
 from helix_hal.cpu.launch import launch
 from helix_hal.cpu.threads import blas_libraries
 
-__all__ = ["matmul"]
+__all__ = ["compiles_for", "matmul", "rounded", "tiles"]
 
 Array = NDArray[Any]
 _Cut = tuple[str, tuple[int, ...]]  # what is cut, and where
 
 _SMALL = 1 << 18  # multiply-adds that every BLAS leaves to one thread
-_OWN = 1 << 22  # multiply-adds from which our own tiles are worth their packing
+_OWN = 1 << 22  # multiply-adds from which our own tiles are worth their packing,
+_OWN_PAIRS = 1 << 14  # also beside rounding the operands first
 _LEAST = 1 << 21  # multiply-adds of a piece, 50 us; every piece packs an operand anew,
 _FULL = 1 << 25  # so that more than four have this many
 _PIECES = 16
@@ -64,15 +67,28 @@ def matmul(x: Array, y: Array, out: Array, compute: str = "float32") -> None:
     ----------
     x : ndarray, shape (*batch, m, k)
     y : ndarray, shape (*batch, k, n)
-        Transposed views are read in place.
+        Of x's dtype. Transposed views are read in place.
     out : ndarray, shape (*batch, m, n)
+        Of x's dtype; float32 where that is bfloat16.
     compute : {"float32", "bfloat16"}
         With "bfloat16" operands of float32 are rounded to it, and products accumulate
         in float32.
     """
-    if compute == "bfloat16" and x.dtype.char == "f":
-        x, y = rounded(x), rounded(y)
     work = prod(out.shape) * x.shape[-1]
+    if x.dtype.char == "f" and compute == "bfloat16":
+        if work >= _OWN_PAIRS and _pairs():
+            from helix_hal.cpu.kernels import gemm
+
+            gemm.multiply(x, y, out, pairs=True)
+            return
+        x, y = rounded(x), rounded(y)
+    elif x.dtype.name == "bfloat16":
+        if work >= _OWN_PAIRS and _pairs():
+            from helix_hal.cpu.kernels import gemm
+
+            gemm.matmul(x.view(np.uint16), y.view(np.uint16), out)
+            return
+        x, y = x.astype(np.float32), y.astype(np.float32)
     if work <= _SMALL:
         np.matmul(x, y, out=out)
         return
@@ -95,16 +111,50 @@ def rounded(x: Array) -> Array:
     return x.astype(ml_dtypes.bfloat16).astype(np.float32)
 
 
+def tiles(compute: str = "float32") -> str:
+    """What large products run on: ``"AVX512-BF16"``, ``"AVX-512"`` or ``"BLAS"``.
+
+    With compute="bfloat16" only the first is faster than float32. Elsewhere operands
+    are rounded and products run as those of float32 do, which is said once.
+    """
+    if compute == "bfloat16" and compiles_for("avx512bf16"):
+        return "AVX512-BF16"
+    return "AVX-512" if _wide_units() else "BLAS"
+
+
 @lru_cache(maxsize=1)
+def _pairs() -> bool:
+    """Whether `tiles` are AVX512-BF16; says so where they are not."""
+    if tiles("bfloat16") == "AVX512-BF16":
+        return True
+    warnings.warn(
+        "[matmul] compute='bfloat16' is not faster than 'float32' on this processor, "
+        "which has no AVX512-BF16: operands are rounded, and products run in float32. "
+        "This is said once",
+        stacklevel=4,
+    )
+    return False
+
+
+@lru_cache(maxsize=8)
+def compiles_for(feature: str) -> bool:
+    """Whether kernels may use a feature of the processor, by LLVM's name for it.
+
+    numba's settings may hide what the processor has (``NUMBA_CPU_NAME``).
+    """
+    from numba.core.registry import cpu_target
+
+    names = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+    return f"+{feature}" in names
+
+
 def _wide_units() -> bool:
     """Whether the processor has AVX-512, which NumPy's BLAS often leaves unused.
 
     Its tables of processors are older than the processors: the newest ones get the code
     for AVX2, which is half as fast.
     """
-    from llvmlite.binding import get_host_cpu_features
-
-    return bool(get_host_cpu_features().get("avx512dq", False))
+    return compiles_for("avx512dq")
 
 
 @lru_cache(maxsize=4096)

@@ -67,9 +67,17 @@ def _erf(dev: Any, a: Any, out: Any = None) -> Any:
 def _dot(
     dev: Any, a: Any, b: Any, dims: Any, compute: str = "float32", out: Any = None
 ) -> Any:
-    x, y, shape, dtype = dot_operands(a, b, dims, compute)
-    into = pool.empty((*x.shape[:-1], y.shape[-1]), x.dtype)
-    matmul(x, y, into)
+    half = a.dtype if a.dtype.name == "bfloat16" else None
+    if half is not None:  # as bits: nothing is widened before it is packed
+        a, b = a.view(np.uint16), b.view(np.uint16)
+    x, y, shape, dtype = dot_operands(a, b, dims, "float32")
+    if half is None:
+        into = pool.empty((*x.shape[:-1], y.shape[-1]), x.dtype)
+        matmul(x, y, into, compute)
+    else:
+        into = pool.empty((*x.shape[:-1], y.shape[-1]), np.float32)
+        matmul(x.view(half), y.view(half), into)
+        dtype = half
     return into.reshape(shape).astype(dtype, copy=False)
 
 
@@ -100,6 +108,12 @@ def _fft(dev: Any, x: Any, kind: str, axes: Any, sizes: Any, out: Any = None) ->
 
     transform = getattr(fft, f"{kind}n")  # fftn, ifftn, rfftn, irfftn
     return transform(x, s=sizes, axes=axes, workers=get_num_threads())
+
+
+def _conv(dev: Any, *args: Any, **attrs: Any) -> Any:
+    from helix_hal.cpu.conv_lowering import conv
+
+    return conv(dev, *args, **attrs)
 
 
 def _concat(dev: Any, *xs: Any, axis: int, out: Any = None) -> Any:
@@ -133,6 +147,7 @@ LOWERINGS: dict[str, Callable[..., Any]] = {
     "tanh": _mapped("tanh"),
     "erf": quiet(_erf),
     "dot_general": quiet(_dot),
+    "conv": quiet(_conv),
     "linear_scan": _linear_scan,
     "random_bits": _random_bits,
     "fft": quiet(_fft),

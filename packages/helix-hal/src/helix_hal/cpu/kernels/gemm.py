@@ -1,12 +1,15 @@
 """Matrix products in our own tiles, for processors whose BLAS leaves half of them idle.
 
-Twelve rows and two vectors of columns of the result stay in registers while the sum
-runs: 24 multiply-adds for 14 loads, which keeps both units of an AVX-512 core busy. The
-right operand is packed in panels of two vectors, a block of panels at a time, which
-stays in the second cache; of the left one twelve rows at a time.
+Two launches. The first packs the right operand once, for all threads, in panels of two
+vectors of columns; the second takes parts of the result, up to eight strips of twelve
+rows, packs their rows of the left operand and multiplies tile by tile: a panel stays in
+the first cache while it meets the strips, which stay in the second.
 
-Tasks are parts of the result, cut by its shape alone, and every sum runs in order, in
-blocks of `_DEPTH`: the same bits for any number of threads.
+What is multiplied is float32, float64, or pairs of bfloat16 (see `gemm_pack`), to which
+operands of float32 are rounded while they are packed.
+
+Every sum runs in order, in blocks of at most `DEPTH` units whose number depends on the
+length of the sum alone: the same bits for any number of threads.
 
 References
 ----------
@@ -22,24 +25,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from helix_hal.cpu.jit import device_function, intrinsic, kernel
-from helix_hal.cpu.kernels.simd import (
-    BYTES,
-    llvm_vector,
-    load,
-    load_at,
-    multiply_add,
-    pack,
-    pointer,
-    row_access,
-    scratch_like,
-    splat,
-    splat_at,
-    store,
-    store_at,
-    transpose,
-    unpack,
+from helix_hal.cpu import pool
+from helix_hal.cpu.jit import Jitted, device_function, kernel
+from helix_hal.cpu.kernels.gemm_pack import (
+    across,
+    straight,
+    turned,
+    whole_across,
+    whole_straight,
+    whole_turned,
 )
+from helix_hal.cpu.kernels.gemm_tile import (
+    DEPTH,
+    ROWS,
+    SLOTS,
+    STRIP,
+    VECTORS,
+    add_row,
+    fill_tile,
+    load_tile,
+    multiply_columns,
+    multiply_rows,
+    store_tile,
+)
+from helix_hal.cpu.kernels.simd import BYTES, scratch_like, splat
 from helix_hal.cpu.kernels.tables import array_at
 from helix_hal.cpu.launch import launch
 
@@ -47,245 +56,156 @@ __all__ = ["matmul"]
 
 Array = NDArray[Any]
 
-_ROWS, _VECTORS = 12, 2
-_DEPTH = 256  # of a block of the sum: a panel of it fills most of the first cache
-_PANELS = 8  # in a block of the right operand
-_SLOTS = 16  # of a copied column of the left operand
-_LEAST = 1 << 21  # multiply-adds of a task
-_fill_tile = row_access(_ROWS * _VECTORS).fill
-
-
-# ----------------------------------------------------------------- a tile in registers
-def _places(builder: Any, first: Any, step: Any, width: int) -> list[Any]:
-    """Where the vectors of a tile lie whose rows are `step` apart."""
-    whole = step.type
-    return [
-        builder.gep(first, [builder.add(builder.mul(step, whole(r)), whole(j * width))])
-        for r in range(_ROWS)
-        for j in range(_VECTORS)
-    ]
-
-
-@intrinsic
-def _load_tile(typingctx, c, start, step, like):
-    from numba import types
-
-    def codegen(context, builder, signature, args):
-        first = pointer(context, builder, signature.args[0], *args[:2])
-        kind = llvm_vector(c.dtype)
-        places = _places(builder, first, args[2], kind.count)
-        return pack(builder, [load_at(builder, p, kind) for p in places])
-
-    return like(c, types.intp, types.intp, like), codegen
-
-
-@intrinsic
-def _store_tile(typingctx, c, start, step, tile):
-    from numba import types
-
-    def codegen(context, builder, signature, args):
-        first = pointer(context, builder, signature.args[0], *args[:2])
-        vectors = unpack(builder, args[3])
-        places = _places(builder, first, args[2], vectors[0].type.count)
-        for place, vector in zip(places, vectors, strict=True):
-            store_at(builder, vector, place)
-        return context.get_dummy_value()
-
-    return types.void(c, types.intp, types.intp, tile), codegen
-
-
-@intrinsic
-def _multiply(typingctx, left, right, first, depth, tile):
-    """`tile` and the product of packed rows and the packed panel at ``right[first]``."""
-    from numba import types
-
-    def codegen(context, builder, signature, args):
-        kind, whole = llvm_vector(left.dtype), args[2].type
-        width, depth = kind.count, args[3]
-        zero = whole(0)
-        rows = pointer(context, builder, signature.args[0], args[0], zero)
-        panel = pointer(context, builder, signature.args[1], args[1], args[2])
-        before = unpack(builder, args[4])
-        entry = builder.block
-        body, done = (builder.append_basic_block(name) for name in ("sum", "summed"))
-        builder.cbranch(builder.icmp_signed(">", depth, zero), body, done)
-        builder.position_at_end(body)
-        k = builder.phi(whole)
-        sums = [builder.phi(kind) for _ in before]
-        here = builder.gep(panel, [builder.mul(k, whole(_VECTORS * width))])
-        columns = [
-            load_at(builder, builder.gep(here, [whole(j * width)]), kind)
-            for j in range(_VECTORS)
-        ]
-        there = builder.gep(rows, [builder.mul(k, whole(_SLOTS))])
-        after = []
-        for r in range(_ROWS):
-            x = builder.load(builder.gep(there, [whole(r)]))
-            x = splat_at(builder, x, kind)
-            for j, column in enumerate(columns):
-                total = sums[r * _VECTORS + j]
-                after.append(multiply_add(builder, x, column, total))
-        following = builder.add(k, whole(1))
-        builder.cbranch(builder.icmp_signed("<", following, depth), body, done)
-        builder.position_at_end(done)
-        out = [builder.phi(kind) for _ in before]
-        for phi, old, new in zip(sums + out, before * 2, after * 2, strict=True):
-            phi.add_incoming(old, entry)
-            phi.add_incoming(new, body)
-        k.add_incoming(zero, entry)
-        k.add_incoming(following, body)
-        return pack(builder, out)
-
-    size = types.intp
-    return tile(left, right, size, size, tile), codegen
+_STRIPS = 8  # of a part of the result, at most: their packed rows fill the second cache
+_TOGETHER = 4  # panels that are packed together, so that whole pages are read
+_CHUNK = 64  # units of each at a time
 
 
 # -------------------------------------------------------------------- packing operands
-@intrinsic
-def _turn(typingctx, source, start, step, target, to, stride):
-    """A square of the width of a vector, its rows `step` apart, written transposed."""
-    from numba import types
-
-    def codegen(context, builder, signature, args):
-        first = pointer(context, builder, signature.args[0], *args[:2])
-        there = pointer(context, builder, signature.args[3], *args[3:5])
-        kind, whole = llvm_vector(source.dtype), args[1].type
-        rows = range(kind.count)
-
-        def row(base: Any, distance: Any, r: int) -> Any:
-            return builder.gep(base, [builder.mul(distance, whole(r))])
-
-        vectors = [load_at(builder, row(first, args[2], r), kind) for r in rows]
-        for r, vector in enumerate(transpose(builder, vectors)):
-            store_at(builder, vector, row(there, args[5], r))
-        return context.get_dummy_value()
-
-    size = types.intp
-    return types.void(source, size, size, target, size, size), codegen
-
-
-@intrinsic
-def _element(typingctx, array, index):
-    """``array[index]``, also where a negative index means before the first."""
-    from numba import types
-
-    def codegen(context, builder, signature, args):
-        return builder.load(pointer(context, builder, signature.args[0], *args))
-
-    return array.dtype(array, types.intp), codegen
-
-
-@device_function
-def _pack_right(b, start, along, across, count, depth, panel, to):
-    """A panel of `count` columns as (depth, two vectors), zeros after the last."""
-    lanes = BYTES // b.itemsize
-    columns = _VECTORS * lanes
-    if count == columns and across == 1:
-        for k in range(depth):
-            for j in range(0, columns, lanes):
-                store(panel, to + k * columns + j, load(b, start + k * along + j))
-        return
-    done = 0
-    if count == columns and along == 1:
-        done = depth // lanes * lanes
-        for k in range(0, done, lanes):
-            for j in range(0, columns, lanes):
-                at, there = start + j * across + k, to + k * columns + j
-                _turn(b, at, across, panel, there, columns)
-    for k in range(done, depth):
-        for j in range(columns):
-            x = b.dtype.type(0)
-            if j < count:
-                x = _element(b, start + j * across + k * along)
-            panel[to + k * columns + j] = x
-
-
-@device_function
-def _pack_left(a, start, rows, step, count, depth, copy):
-    """Twelve rows as (depth, slots), zeros after the last; `count` of them may be read."""
-    lanes = BYTES // a.itemsize
-    done = 0
-    if count >= _SLOTS and rows == 1:
-        for k in range(depth):
-            for j in range(0, _SLOTS, lanes):
-                store(copy, k * _SLOTS + j, load(a, start + k * step + j))
-        return
-    if count >= _SLOTS and step == 1:
-        done = depth // lanes * lanes
-        for k in range(0, done, lanes):
-            for j in range(0, _SLOTS, lanes):
-                at, to = start + j * rows + k, k * _SLOTS + j
-                _turn(a, at, rows, copy, to, _SLOTS)
-    for k in range(done, depth):
-        for r in range(_ROWS):
-            x = a.dtype.type(0)
-            if r < count:
-                x = _element(a, start + r * rows + k * step)
-            copy[k * _SLOTS + r] = x
-
-
 @kernel
-def _run(lo, hi, size, offsets, like):
-    """``size``: see `_sizes`; ``offsets``: where each product's operands lie."""
-    m, n, depth = size[0], size[1], size[2]
-    a_rows, a_step, b_along, b_across, c_rows = (
-        size[3],
-        size[4],
-        size[5],
-        size[6],
-        size[7],
-    )
-    down, right = size[8], size[9]
-    lanes = BYTES // like.itemsize
-    columns = _VECTORS * lanes
-    row_tiles, panels = -(-m // _ROWS), -(-n // columns)
-    block = scratch_like(_PANELS * _DEPTH * columns, like)
-    copy = scratch_like(_DEPTH * _SLOTS, like)
-    spare = scratch_like(_ROWS * columns, like)
-    zero = _fill_tile(splat(like.dtype.type(0)))
+def _pack_right(lo, hi, size, addresses, like, packed):
+    """``size``: see `_run`. A task is a group of panels of one product."""
+    n, depth, units, padded = size[1], size[2], size[3], size[4]
+    along, side = size[7], size[8]
+    lanes = BYTES // packed.itemsize
+    per, columns = size[13], VECTORS * lanes
+    panels = -(-n // columns)
+    groups = -(-panels // _TOGETHER)
     for task in range(lo, hi):
-        item, part = task // (down * right), task % (down * right)
-        a, b, c = (
-            array_at(offsets[item, 0], 1, like),
-            array_at(offsets[item, 1], 1, like),
-            array_at(offsets[item, 2], 1, like),
-        )
-        top = row_tiles * (part // right) // down * _ROWS
-        bottom = min(m, row_tiles * (part // right + 1) // down * _ROWS)
-        near = panels * (part % right) // right
-        far = panels * (part % right + 1) // right
-        for k in range(0, depth, _DEPTH):
-            deep = min(_DEPTH, depth - k)
-            for p in range(near, far, _PANELS):
-                past = min(far, p + _PANELS)
-                for q in range(p, past):
-                    start = k * b_along + q * columns * b_across
-                    count, to = (
-                        min(columns, n - q * columns),
-                        (q - p) * _DEPTH * columns,
-                    )
-                    _pack_right(b, start, b_along, b_across, count, deep, block, to)
-                for row in range(top, bottom, _ROWS):
-                    start = row * a_rows + k * a_step
-                    _pack_left(a, start, a_rows, a_step, m - row, deep, copy)
-                    for q in range(p, past):
-                        at, column = (q - p) * _DEPTH * columns, q * columns
+        item, near = task // groups, task % groups * _TOGETHER
+        far = min(panels, near + _TOGETHER)
+        b = array_at(addresses[item, 1], 1, like)
+        for chunk in range(0, units, _CHUNK):
+            stop = min(units, chunk + _CHUNK)
+            for q in range(near, far):
+                to = (item * panels + q) * padded * columns
+                for j in range(VECTORS):
+                    first = q * columns + j * lanes
+                    count = max(0, min(lanes, n - first))
+                    here = to + j * lanes
+                    if side == 1:
+                        for u in range(chunk, stop):
+                            start = first + u * per * along
+                            if count == lanes and u * per + per <= depth:
+                                whole_across(
+                                    b, start, along, 0, 0, packed, here + u * columns
+                                )
+                            else:
+                                second = count if u * per + per <= depth else 0
+                                across(
+                                    *(b, start, along, count, second),
+                                    *(packed, here + u * columns),
+                                )
+                    else:
+                        for u in range(chunk, stop, lanes):
+                            start, left = first * side + u * per, depth - u * per
+                            if count == lanes and left >= lanes * per:
+                                whole_turned(
+                                    *(b, start, side, 0, 0, packed),
+                                    *(here + u * columns, columns),
+                                )
+                            else:
+                                turned(
+                                    *(b, start, side, count, left, packed),
+                                    *(here + u * columns, columns),
+                                )
+
+
+@device_function
+def _pack_left(a, start, rows, step, count, depth, units, per, strips, block):
+    """Strips of twelve rows, of which `count` exist, and `depth` numbers of each."""
+    lanes = BYTES // block.itemsize
+    if step == 1:
+        for r in range(min(count, strips * ROWS)):
+            first, to = start + r * rows, r * SLOTS
+            done = depth // (per * lanes) * lanes
+            for u in range(0, done, lanes):
+                whole_straight(a, first + u * per, 0, block, to + u)
+            if done < units:
+                straight(a, first + done * per, depth - done * per, block, to + done)
+        return
+    parts = -(-ROWS // lanes)  # vectors of twelve lanes
+    for u in range(units):
+        both = u * per + per <= depth
+        for s in range(strips):
+            for j in range(parts):
+                lane = s * ROWS + j * lanes
+                here = min(min(lanes, ROWS - j * lanes), count - lane)
+                second, to = here if both else 0, s * STRIP + u * ROWS + j * lanes
+                across(a, start + lane + u * per * step, step, here, second, block, to)
+
+
+# --------------------------------------------------------------------------- products
+@device_function
+def _nothing(c, extra, item, top, bottom, c_rows, first, n):
+    """No epilogue."""
+
+
+def _products(finish: Jitted) -> Jitted:
+    """A kernel that calls `finish` on parts of the result that are in the cache."""
+
+    @kernel
+    def run(lo, hi, size, addresses, like, packed, spare_like, extra):
+        m, n, depth, units, padded = size[0], size[1], size[2], size[3], size[4]
+        a_rows, a_step, c_rows = size[5], size[6], size[9]
+        down, right, deep, per = size[10], size[11], size[12], size[13]
+        lanes = BYTES // packed.itemsize
+        columns = VECTORS * lanes
+        tiles, panels = -(-m // ROWS), -(-n // columns)
+        block = scratch_like(_STRIPS * STRIP + lanes, packed)
+        spare = scratch_like(ROWS * columns, spare_like)
+        zero = fill_tile(splat(spare_like.dtype.type(0)))
+        for task in range(lo, hi):
+            item, part = task // (down * right), task % (down * right)
+            a = array_at(addresses[item, 0], 1, like)
+            c = array_at(addresses[item, 2], 1, spare_like)
+            above, below = part // right, part // right + 1
+            top = tiles * above // down * ROWS
+            strips = tiles * below // down - tiles * above // down
+            bottom = min(m, top + strips * ROWS)
+            near = panels * (part % right) // right
+            far = panels * (part % right + 1) // right
+            for u in range(0, units, deep):
+                here = min(deep, units - u)
+                k = u * per
+                _pack_left(
+                    *(a, top * a_rows + k * a_step, a_rows, a_step, m - top),
+                    *(min(depth - k, here * per), here, per, strips, block),
+                )
+                for q in range(near, far):
+                    at = ((item * panels + q) * padded + u) * columns
+                    column = q * columns
+                    for s in range(strips):
+                        row = top + s * ROWS
                         to = row * c_rows + column
-                        whole = row + _ROWS <= m and column + columns <= n
+                        whole = row + ROWS <= m and column + columns <= n
                         tile = zero
-                        if k > 0 and whole:
-                            tile = _load_tile(c, to, c_rows, zero)
-                        tile = _multiply(copy, block, at, deep, tile)
+                        if u > 0 and whole:
+                            tile = load_tile(c, to, c_rows, zero)
+                        if a_step == 1:
+                            tile = multiply_rows(
+                                block, s * STRIP, packed, at, here, tile
+                            )
+                        else:
+                            tile = multiply_columns(
+                                block, s * STRIP, packed, at, here, tile
+                            )
                         if whole:
-                            _store_tile(c, to, c_rows, tile)
+                            store_tile(c, to, c_rows, tile)
                             continue
-                        _store_tile(spare, 0, columns, tile)
-                        for r in range(min(_ROWS, m - row)):
-                            for j in range(min(columns, n - column)):
-                                x = spare[r * columns + j]
-                                if k > 0:
-                                    x += c[to + r * c_rows + j]
-                                c[to + r * c_rows + j] = x
+                        store_tile(spare, 0, columns, tile)
+                        for r in range(min(ROWS, m - row)):
+                            for j in range(0, min(columns, n - column), lanes):
+                                there = to + r * c_rows + j
+                                count = min(lanes, n - column - j)
+                                add_row(c, there, count, spare, r * columns + j, u > 0)
+                    if u + here == units:
+                        finish(c, extra, item, top, bottom, c_rows, column, n)
+
+    return run
+
+
+_run = _products(_nothing)
 
 
 # ------------------------------------------------------------------------------ calls
@@ -294,26 +214,73 @@ def matmul(x: Array, y: Array, out: Array) -> None:
 
     Parameters
     ----------
-    x : ndarray, shape (*batch, m, k), float32 or float64
+    x : ndarray, shape (*batch, m, k), float32, float64, or uint16: bits of bfloat16
     y : ndarray, shape (*batch, k, n)
-        Any strides: broadcast and transposed views are read in place.
+        Of x's dtype. Any strides: broadcast and transposed views are read in place.
     out : ndarray, shape (*batch, m, n)
-        Rows contiguous; any other strides.
+        float64 for float64, else float32. Rows contiguous; any other strides.
+    """
+    multiply(x, y, out)
+
+
+def multiply(
+    x: Array,
+    y: Array,
+    out: Array,
+    pairs: bool = False,
+    run: Any = _run,
+    extra: Any = None,
+) -> None:
+    """`matmul`; with `pairs` operands of float32 are rounded to bfloat16.
+
+    ``run(…, extra)`` finishes parts of the result: see `_products`.
     """
     m, depth = x.shape[-2:]
     if not depth:
         out[...] = 0
+    if not depth or not out.size:
         return
-    n, width = out.shape[-1], x.itemsize
-    batch = out.shape[:-2]
-    steps = (*x.strides[-2:], *y.strides[-2:], out.strides[-2])
-    down, right = _grid(m, n, depth, prod(batch), BYTES // width * _VECTORS)
-    size = np.array([m, n, depth, *(s // width for s in steps), down, right], np.int64)
-    offsets = np.empty((prod(batch), 3), np.int64)
-    for column, array in zip(offsets.T, (x, y, out), strict=True):
+    pairs = pairs or x.dtype.char == "H"
+    x, y = _readable(x), _readable(y)
+    n, batch = out.shape[-1], out.shape[:-2]
+    target = np.dtype(np.int32) if pairs else x.dtype
+    plan, padded = _plan(m, n, depth, prod(batch), target.itemsize, pairs)
+    strides = (*_steps(x), *_steps(y), out.strides[-2] // out.itemsize)
+    size = np.array([m, n, depth, *plan[:2], *strides, *plan[2:]], np.int64)
+    lanes = BYTES // target.itemsize
+    panels = -(-n // (lanes * VECTORS))
+    packed = pool.empty(prod(batch) * panels * padded * lanes * VECTORS, target)
+    addresses = np.empty((prod(batch), 3), np.int64)
+    for column, array in zip(addresses.T, (x, y, out), strict=True):
         column[:] = _addresses(array, batch)
-    tasks = len(offsets) * down * right
-    launch(_run, tasks, size, offsets, np.empty(0, x.dtype))
+    like, spare = np.empty(0, x.dtype), np.empty(0, out.dtype)
+    launch(
+        *(_pack_right, prod(batch) * -(-panels // _TOGETHER)),
+        *(size, addresses, like, packed),
+    )
+    tasks = prod(batch) * plan[2] * plan[3]
+    if extra is None:
+        extra = _EMPTY
+    launch(run, tasks, size, addresses, like, packed, spare, extra)
+
+
+_EMPTY = np.empty(0, np.int64)
+
+
+def _readable(x: Array) -> Array:
+    """The array, or a copy where neither rows nor columns lie without gaps."""
+    steps = _steps(x)
+    return x if 1 in steps else np.ascontiguousarray(x)
+
+
+def _steps(x: Array) -> tuple[int, int]:
+    """Elements from row to row, and from column to column; 1 where that is free."""
+    rows, columns = (s // x.itemsize for s in x.strides[-2:])
+    if x.shape[-1] == 1 and rows != 1:
+        return rows, 1
+    if x.shape[-2] == 1 and columns != 1:
+        return 1, columns
+    return rows, columns
 
 
 def _addresses(array: Array, batch: tuple[int, ...]) -> Any:
@@ -325,17 +292,25 @@ def _addresses(array: Array, batch: tuple[int, ...]) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _grid(m: int, n: int, depth: int, batch: int, columns: int) -> tuple[int, int]:
-    """Into how many parts rows and columns of the result are cut.
+def _plan(
+    m: int, n: int, depth: int, batch: int, width: int, pairs: bool
+) -> tuple[tuple[int, ...], int]:
+    """Units of the sum, and into how many parts rows and columns of the result are cut.
 
-    Every part packs its columns of the right operand, so that few rows in a part are
-    dear; a part as wide as a block packs nothing twice.
+    ``(units, padded, down, right, deep, per)``, where a block of the sum has `deep`
+    units of `per` numbers.
     """
-    panels, tiles = -(-n // columns), -(-m // _ROWS)
-    work = m * n * depth * batch
-    wanted = max(1, min(16, work // _LEAST))
-    right = -(-panels // _PANELS)
-    down = max(1, min(-(-wanted // (right * batch)), tiles // 8))
-    if down * right * batch < wanted:
-        right = min(panels, -(-wanted // (down * batch)))
-    return down, right
+    per = 2 if pairs else 1
+    lanes = BYTES // width
+    units = -(-depth // per)
+    padded = -(-units // lanes) * lanes
+    deep = -(-units // -(-units // DEPTH))
+    panels, tiles = -(-n // (lanes * VECTORS)), -(-m // ROWS)
+    wanted = max(1, min(8, m * n * depth * batch >> 21))
+    down = -(-tiles // _STRIPS)
+    if down * batch > 8:  # whole rounds of pieces
+        down = min(tiles, -(-down // 8) * 8)
+    else:
+        down = min(tiles, max(down, -(-wanted // batch)))
+    right = max(1, min(panels, -(-wanted // (batch * down))))
+    return (units, padded, down, right, deep, per), padded

@@ -2,7 +2,7 @@
 
 import helix_core as hx
 import numpy as np
-from helix_layers import Linear
+from helix_layers import Linear, S4Block
 
 
 def test_linear_forward_and_backward():
@@ -34,3 +34,22 @@ def test_random_uniform_is_in_its_range():
 def test_zeros_takes_the_device_second():
     z = hx.Tensor.zeros((2, 3), hx.Device.cpu())
     assert z.tolist() == [[0.0] * 3] * 2
+
+
+def test_a_state_space_block_and_a_linear_layer():
+    device = hx.Device.cpu()
+    x = hx.Tensor.random_uniform((4, 50, 16), -1.0, 1.0, device=device)
+    target = hx.Tensor.zeros((4, 50, 3), device)
+    s4_block = S4Block(d_model=16, d_state=8, device=device)
+    linear = Linear(16, 3, device=device)
+
+    y = linear.forward(s4_block.forward(x))
+    loss = hx.losses.mse(y, target)
+    loss.backward()
+
+    assert y.shape == (4, 50, 3) and y.device == device
+    hidden = s4_block(x).numpy().reshape(-1, 16)
+    want = 2 * (y.numpy().reshape(-1, 3).T @ hidden) / y.size
+    np.testing.assert_allclose(linear.weight.grad.numpy(), want, rtol=1e-4, atol=1e-6)
+    for name, p in s4_block.named_parameters():
+        assert p.grad.shape == p.shape and np.abs(p.grad.numpy()).max() > 0, name

@@ -48,6 +48,10 @@ from ._upsample import PixelShuffle as PixelShuffle
 from ._upsample import PixelUnshuffle as PixelUnshuffle
 from ._upsample import Upsample as Upsample
 from ._version import __version__ as __version__
+from .s4d import S4Block as S4Block
+from .s4d import S4DKernel as S4DKernel
+from .s4d import S4DMixer as S4DMixer
+from .s4d import S4DState as S4DState
 from .vision import ResNet as ResNet
 from .vision import ResNetConfig as ResNetConfig
 from .vision import UNet as UNet

@@ -18,6 +18,7 @@ _LAYERS = {
     "avg_pool2d": ("AvgPool2d", "Mean of windows of an image."),
     "upsample": ("Upsample", "Resample the spatial axes."),
     "mamba": ("MambaBlock", "Selective state space block (Mamba)."),
+    "s4d": ("S4Block", "Diagonal state space block (S4D)."),
     "lstm": ("LSTMBlock", "Long short-term memory block."),
     "gru": ("GRUBlock", "Gated recurrent unit block."),
 }

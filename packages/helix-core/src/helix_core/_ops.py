@@ -189,9 +189,9 @@ def sigmoid(x: Any) -> Tensor:
 def logaddexp(x: Any, y: Any) -> Tensor:
     """log(exp(x) + exp(y)), without overflow."""
     x, y = lift(x, y, inexact=True)
-    top = maximum(x, y)
-    safe = where(isfinite(top), top, zeros_like(top))
-    return add_p(log(add_p(exp(sub_p(x, safe)), exp(sub_p(y, safe)))), safe)
+    # exact near 0 too; equal infinities have no difference
+    apart = where(eq_p(x, y), zeros((), x.dtype, x.device), sub_p(x, y))
+    return add_p(maximum(x, y), log1p(exp(neg_p(abs(apart)))))
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
@@ -293,6 +293,7 @@ def complex_(re: Any, im: Any) -> Tensor:
 
 # the facade: shapes, reductions and products for gradient rules and composites
 from ._contract import dot_general, einsum, matmul  # noqa: E402
+from ._pad import pad  # noqa: E402
 from ._reduce import (  # noqa: E402
     all,
     any,
@@ -324,7 +325,6 @@ from ._shape import (  # noqa: E402
     flip_p,
     moveaxis,
     narrow,
-    pad,
     pad_p,
     permute_dims,
     permute_p,

@@ -131,19 +131,6 @@ def pad_p(x: Tensor, value: Tensor, pads: tuple[tuple[int, int, int], ...]) -> T
     return bind(M.pad_p, x, value, pads=pads)
 
 
-def pad(x: Any, widths: Any, value: Any = 0) -> Tensor:
-    """Add a constant border; ``widths`` is one (before, after) per axis.
-
-    Negative widths cut.
-    """
-    x = _in(x)
-    if isinstance(widths, int):
-        widths = [(widths, widths)] * x.ndim
-    pads = tuple((int(lo), int(hi), 0) for lo, hi in widths)
-    fill = ops.cast(as_tensor(value, device=x.device), x.dtype)
-    return pad_p(x, fill, pads)
-
-
 def slice_p(x: Tensor, start: Any, stop: Any, step: Any) -> Tensor:
     return bind(M.slice_p, x, start=tuple(start), stop=tuple(stop), step=tuple(step))
 

@@ -50,9 +50,9 @@ def test_gradients(mode):
 def test_borders_are_numpys(mode, numpys):
     widths = [(0, 0), (0, 0), (2, 4), (3, 1)]
     want = np.pad(X, widths, mode=numpys)
-    got = hx.pad_like(hx.tensor(X), widths, mode)
+    got = hx.pad(hx.tensor(X), widths, mode=mode)
     np.testing.assert_array_equal(np.asarray(got), want)
-    check_grads(lambda x: hx.pad_like(x, widths, mode) ** 2, X)
+    check_grads(lambda x: hx.pad(x, widths, mode=mode) ** 2, X)
 
 
 def test_channels_become_space_and_space_channels():
@@ -80,11 +80,11 @@ def test_channels_become_space_and_space_channels():
         (lambda x: hx.interpolate(x[:, :, :0], 2), "sizes of at least 1"),
         (lambda x: hx.pixel_shuffle(x, 2), r"channel \* 2\^2"),
         (lambda x: hx.pixel_unshuffle(x, 3), "that 3 divides"),
-        (lambda x: hx.pad_like(x, [(0, 0)] * 3 + [(4, 0)], "reflect"), "from 0 to 3"),
-        (lambda x: hx.pad_like(x, [(0, 0)] * 3 + [(0, 5)], "circular"), "from 0 to 4"),
-        (lambda x: hx.pad_like(x, [(0, 0)] * 3 + [(-1, 0)], "replicate"), "from 0 to"),
-        (lambda x: hx.pad_like(x, [(1, 1)], "reflect"), "4 pairs of widths"),
-        (lambda x: hx.pad_like(x, [(0, 0)] * 4, "constant"), "mode 'reflect'"),
+        (lambda x: hx.pad(x, [(0, 0)] * 3 + [(4, 0)], mode="reflect"), "at most 3"),
+        (lambda x: hx.pad(x, [(0, 0)] * 3 + [(0, 5)], mode="circular"), "at most 4"),
+        (lambda x: hx.pad(x, [(0, 0)] * 3 + [(-6, 0)], mode="replicate"), "cut at most"),
+        (lambda x: hx.pad(x, [(1, 1)], mode="reflect"), "4 pairs of widths"),
+        (lambda x: hx.pad(x, 1, mode="mirror"), "mode of constant"),
     ],
 )
 def test_wrong_arguments(fn, words):

@@ -152,7 +152,7 @@ class _Conv(_Convolution):
             widths += [(r // 2, r - r // 2) for r in reach]
         else:
             widths += [(p, p) for p in self.padding]
-        return hx.pad_like(x, widths, self.padding_mode)
+        return hx.pad(x, widths, mode=self.padding_mode)
 
 
 class _Transposed(_Convolution):

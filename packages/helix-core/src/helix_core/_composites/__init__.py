@@ -27,7 +27,6 @@ from .pooling import max_pool1d as max_pool1d
 from .pooling import max_pool2d as max_pool2d
 from .pooling import max_pool3d as max_pool3d
 from .resize import interpolate as interpolate
-from .resize import pad_like as pad_like
 from .resize import pixel_shuffle as pixel_shuffle
 from .resize import pixel_unshuffle as pixel_unshuffle
 from .selective_scan import selective_scan as selective_scan

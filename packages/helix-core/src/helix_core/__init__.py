@@ -183,6 +183,7 @@ from ._ops import (
     trunc as trunc,
     where as where,
 )
+from ._pad import pad as pad
 from ._precision import get_precision as get_precision
 from ._precision import precision as precision
 from ._primitive import PRIMITIVES as PRIMITIVES, Primitive as Primitive, bind as bind
@@ -235,7 +236,6 @@ from ._shape import (
     flip as flip,
     moveaxis as moveaxis,
     one_hot as one_hot,
-    pad as pad,
     permute_dims as permute_dims,
     repeat as repeat,
     reshape as reshape,
@@ -290,7 +290,6 @@ from ._composites import (
     max_pool1d as max_pool1d,
     max_pool2d as max_pool2d,
     max_pool3d as max_pool3d,
-    pad_like as pad_like,
     pixel_shuffle as pixel_shuffle,
     pixel_unshuffle as pixel_unshuffle,
     rms_norm as rms_norm,

@@ -25,6 +25,10 @@ def conv(x, w, b, state):
     return hx.concat([y, last], 1)
 
 
+def attend(q, k, v, bias):
+    return hx.attention(q, k, v, causal=True, window=50, bias=bias)
+
+
 def summed(op):
     def both(x, *rest):
         *weights, residual = rest
@@ -53,6 +57,8 @@ CASES = {
             *[(20,), (2, 70, 20), (20,), (2, 20, 4)],  # D z dt_bias h0
         ],
     ),
+    "attention": (attend, [(2, 70, 4, 8), (2, 90, 2, 8), (2, 90, 2, 6), (4, 1, 90)]),
+    "rotary": (hx.rotary, [(2, 9, 3, 8), (9, 3), (9, 3)]),
     "causal_conv1d": (conv, [(2, 70, 20), (20, 4), (20,), (2, 3, 20)]),
     "rms_norm": (hx.rms_norm, [(3, 5, 40), (40,)]),
     "rms_norm_add": (summed(hx.rms_norm), [(9, 40), (40,), (9, 40)]),
@@ -73,7 +79,7 @@ CASES = {
     "gelu": (hx.gelu, [(70, 70)]),
     "gelu_tanh": (lambda x: hx.gelu(x, "tanh"), [(70, 70)]),
 }
-ONLY_FLOAT32 = {"selective_scan", "causal_conv1d"}
+ONLY_FLOAT32 = {"attention", "selective_scan", "causal_conv1d"}
 
 
 def run(name, device, dtype):

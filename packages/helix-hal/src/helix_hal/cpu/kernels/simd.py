@@ -473,12 +473,13 @@ def row_access(count: int) -> RowAccess:
     return RowAccess(load, spread, store, dot, store_sums, push, flip, fill)
 
 
-def _lane_sums(builder: Any, vectors: list[Any]) -> Any:
-    """The sum of each vector's lanes, as one short vector.
+def _lane_sums(builder: Any, vectors: list[Any], combine: Any = None) -> Any:
+    """The sum of each vector's lanes, as one short vector; or another fold of two.
 
     Two vectors are folded into one, the first in the lanes without a certain bit, the
     second in those with it, until one vector holds a share of each sum.
     """
+    combine = combine or builder.fadd
     width = vectors[0].type.count
     lanes, bit = range(width), width // 2
     place = [0]  # lane where the sum of each vector ends
@@ -487,7 +488,7 @@ def _lane_sums(builder: Any, vectors: list[Any]) -> Any:
         move = [j + bit if not j & bit else j + width for j in lanes]
         pairs = zip(vectors[::2], vectors[1::2], strict=True)
         vectors = [
-            builder.fadd(_shuffle(builder, a, b, keep), _shuffle(builder, a, b, move))
+            combine(_shuffle(builder, a, b, keep), _shuffle(builder, a, b, move))
             for a, b in pairs
         ]
         place = place + [p + bit for p in place]
@@ -495,6 +496,6 @@ def _lane_sums(builder: Any, vectors: list[Any]) -> Any:
     (total,) = vectors
     while bit:
         turned = _shuffle(builder, total, total, [j ^ bit for j in lanes])
-        total = builder.fadd(total, turned)
+        total = combine(total, turned)
         bit //= 2
     return _shuffle(builder, total, total, place)

@@ -15,6 +15,7 @@ from helix_core.contracts import DeviceInfo
 from helix_core.reference.backend import NumpyBackend
 
 from helix_hal.cpu import attention_specs as _attention_specs  # noqa: F401
+from helix_hal.cpu import conv_specs as _conv_specs  # noqa: F401
 from helix_hal.cpu import elementary_specs as _elementary_specs  # noqa: F401
 from helix_hal.cpu import long_conv_specs as _long_conv_specs  # noqa: F401
 from helix_hal.cpu import model_specs as _model_specs  # noqa: F401 (registers)

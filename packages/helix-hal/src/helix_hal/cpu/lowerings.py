@@ -24,15 +24,23 @@ LARGE = pool.MIN_BYTES
 MANY = 1 << 15  # elements from which a numba map beats one thread of NumPy
 
 
+def _like(a: Any, b: Any) -> Any:
+    """Memory for the result of a binary operation, in the order of two alike operands."""
+    if a.shape != b.shape:
+        return pool.empty(np.broadcast_shapes(a.shape, b.shape), a.dtype)
+    if a.strides != b.strides or a.flags.c_contiguous:
+        return pool.empty(a.shape, a.dtype)
+    order = sorted(range(a.ndim), key=lambda i: -a.strides[i])
+    out = pool.empty(tuple([a.shape[i] for i in order]), a.dtype)
+    return out.transpose(sorted(range(a.ndim), key=order.__getitem__))
+
+
 def _pooled(f: Any) -> Callable[..., Any]:
     """A binary ufunc that writes large results into pool buffers."""
 
     def lowering(dev: Any, a: Any, b: Any, out: Any = None) -> Any:
         if out is None and (a.nbytes >= LARGE or b.nbytes >= LARGE):
-            shape = (
-                a.shape if a.shape == b.shape else np.broadcast_shapes(a.shape, b.shape)
-            )
-            out = pool.empty(shape, a.dtype)
+            out = _like(a, b)
         try:
             r = run(f, a, b) if out is None else run(f, a, b, out=out)
         except RuntimeError:  # another thread is inside

@@ -1,0 +1,211 @@
+"""How the ``conv`` primitive becomes problems for the kernels of convolutions.
+
+Three shapes of it matter: a convolution; one over an input with zeros between its
+elements (a gradient by the input, or a transposed convolution), which is one problem per
+remainder of the distance; and one whose kernel is larger than its result (a gradient by
+the weights), which is a sum over pixels.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import gcd, prod
+from typing import Any
+
+import numpy as np
+from helix_core._primitives.window import out_size
+from helix_core.reference.backend import LOWERINGS as NUMPY
+from helix_core.reference.conv import rounded
+from numpy.typing import NDArray
+
+from helix_hal.cpu import pool
+
+__all__ = ["conv"]
+
+Array = NDArray[Any]
+
+_SMALL = 1 << 15  # multiply-adds below which nothing is worth compiling
+_SLACK = 16  # elements that a tile may read after the last pixel
+_FEW = 8  # channels below which neighbouring pixels are read as one run
+
+
+def conv(
+    dev: Any,
+    x: Array,
+    w: Array,
+    strides: Any,
+    padding: Any,
+    lhs_dilation: Any,
+    rhs_dilation: Any,
+    feature_groups: int = 1,
+    batch_groups: int = 1,
+    compute: str = "float32",
+    out: Any = None,
+) -> Array:
+    """See ``helix_core.conv``."""
+    n = x.ndim - 2
+    attrs = (strides, padding, lhs_dilation, rhs_dilation)
+    wide = [
+        max(0, (m - 1) * d + 1) for m, d in zip(x.shape[2:], lhs_dilation, strict=True)
+    ]
+    places = tuple(map(out_size, wide, w.shape[2:], strides, padding, rhs_dilation))
+    work = x.shape[0] // batch_groups * prod(places) * w.size
+    both = feature_groups > 1 and batch_groups > 1
+    if x.dtype.char not in "fd" or n > 3 or work < _SMALL or both or not x.size:
+        return NUMPY["conv"](  # type: ignore[no-any-return]
+            *(dev, x, w, *attrs, feature_groups, batch_groups, compute)
+        )
+    x, w = _cubes(rounded(x, compute)), _cubes(rounded(w, compute))
+    one, none = (1,) * (3 - n), ((0, 0),) * (3 - n)
+    strides, padding = (*one, *strides), (*none, *padding)
+    lhs, rhs = (*one, *lhs_dilation), (*one, *rhs_dilation)
+    at = (*one, *places)
+    if batch_groups > 1 or (feature_groups == 1 and prod(w.shape[2:]) > prod(places)):
+        y = _gradient(x, w, at, strides, padding, lhs, rhs, batch_groups)
+    else:
+        y = _forward(x, w, at, strides, padding, lhs, rhs, feature_groups)
+    return y.reshape((*y.shape[:2], *places)) if n < 3 else y
+
+
+def _cubes(a: Array) -> Array:
+    """With three spatial axes."""
+    return a[(slice(None), slice(None), *(None,) * (5 - a.ndim))]
+
+
+def _phases(n_out: int, k: int, s: int, lo: int, d: int, step: int) -> list[Any]:
+    """Along one axis: results of one remainder (first, every, how far apart their
+    inputs are) and the taps that meet elements for them (tap, where it reads)."""
+    every = d // gcd(s, d)
+    out = []
+    for first in range(min(every, n_out)):
+        taps = [
+            (j, (first * s + j * step - lo) // d)
+            for j in range(k)
+            if (first * s + j * step - lo) % d == 0
+        ]
+        out.append((first, every, every * s // d, taps))
+    return out
+
+
+def _forward(
+    x: Array,
+    w: Array,
+    places: Any,
+    strides: Any,
+    padding: Any,
+    lhs: Any,
+    rhs: Any,
+    groups: int,
+) -> Array:
+    from helix_hal.cpu.kernels import channels_last, conv, depthwise
+
+    result, y = channels_last.fresh((x.shape[0], w.shape[0], *places), x.dtype)
+    x = channels_last.channels_last(x)
+    w = w if w.strides[0] > 0 else np.ascontiguousarray(w)
+    single = groups > 1 and groups == x.shape[-1] == w.shape[0]
+    step = [s // w.itemsize for s in w.strides[1:]]  # of channel, z, y, x
+    if groups == 1 and x.shape[-1] <= _FEW and w.shape[4] > 1 and lhs[2] == rhs[2] == 1:
+        x, padding = _bordered(x, padding)
+        fold = w.shape[4]
+    else:
+        fold = 1
+    axes = [
+        _phases(m, k if i < 2 or fold == 1 else 1, s, lo, d, r)
+        for i, (m, k, s, (lo, _), d, r) in enumerate(
+            zip(places, w.shape[2:], strides, padding, lhs, rhs, strict=True)
+        )
+    ]
+    for phase in product(*axes):
+        first, every, apart, taps = zip(*phase, strict=True)
+        part = y[
+            :,
+            first[0] :: every[0],
+            first[1] :: every[1],
+            first[2] :: every[2],
+        ]
+        chosen = list(product(*taps))
+        if not chosen:
+            part[...] = 0
+            continue
+        at = tuple([tuple([p for _, p in tap]) for tap in chosen])
+        starts = [
+            sum(j * s for (j, _), s in zip(tap, step[1:], strict=True))
+            for tap in chosen
+        ]
+        if single:
+            filters = np.stack(
+                [w[(slice(None), 0, *[j for j, _ in t])] for t in chosen]
+            )
+            depthwise.depthwise(x, filters, part, conv.Taps(apart, (0,) * 3, at, (), 1))
+            continue
+        within = np.add.outer(
+            np.arange(fold) * step[3], np.arange(w.shape[1]) * step[0]
+        )
+        offsets = np.add.outer(starts, within.reshape(-1)).reshape(-1)
+        run = conv.Taps(apart, (0,) * 3, at, offsets, within.size)
+        conv.windows(x, w, part, run, groups)
+    return result
+
+
+def _bordered(x: Array, padding: Any) -> tuple[Array, Any]:
+    """x with its zeros along the last spatial axis written out."""
+    lo, hi = padding[2]
+    x = x[:, :, :, max(0, -lo) : x.shape[3] - max(0, -hi)]
+    lo, hi = max(0, lo), max(0, hi)
+    shape = (*x.shape[:3], lo + x.shape[3] + hi, x.shape[4])
+    memory = pool.zeros(prod(shape) + _SLACK, x.dtype)
+    out = memory[: prod(shape)].reshape(shape)
+    out[:, :, :, lo : lo + x.shape[3]] = x
+    return out, (*padding[:2], (0, 0))
+
+
+def _gradient(
+    x: Array,
+    w: Array,
+    places: Any,
+    strides: Any,
+    padding: Any,
+    lhs: Any,
+    rhs: Any,
+    groups: int,
+) -> Array:
+    """x (channels, batch, ...) under w (outputs, batch, ...), batch groups."""
+    from helix_hal.cpu.kernels import channels_last, conv, depthwise
+
+    dy = channels_last.dense(np.swapaxes(w, 0, 1))
+    x = channels_last.channels_last(np.swapaxes(x, 0, 1))
+    if max(lhs) > 1:
+        x = _spread(x, lhs)
+    channels, outs = x.shape[-1] // groups, dy.shape[-1]
+    fold = 1
+    if groups == 1 and channels <= _FEW and places[2] > 1 and strides[2] == 1:
+        x, padding = _bordered(x, padding)
+        fold = places[2]
+    grid = [range(m) for m in ((*places[:2], 1) if fold > 1 else places)]
+    lows = [lo for lo, _ in padding]
+    taps = list(product(*grid))
+    at = tuple(
+        [
+            tuple([j * s - lo for j, s, lo in zip(t, strides, lows, strict=True)])
+            for t in taps
+        ]
+    )
+    if groups > 1 and groups == x.shape[-1] == outs:
+        g = depthwise.depthwise_outer(x, dy, conv.Taps(rhs, (0,) * 3, at, (), 1))
+        return np.ascontiguousarray(g.T).reshape((1, outs, *places))
+    out = pool.empty((outs, channels, *places), x.dtype)
+    size = prod(places)
+    starts = [(t[0] * places[1] + t[1]) * places[2] + t[2] for t in taps]
+    within = np.add.outer(np.arange(fold), np.arange(channels) * size)
+    offsets = np.add.outer(starts, within.reshape(-1)).reshape(-1)
+    run = conv.Taps(rhs, (0,) * 3, at, offsets, within.size)
+    conv.outer(x, dy, out, run, groups)
+    return np.swapaxes(out, 0, 1)
+
+
+def _spread(x: Array, apart: Any) -> Array:
+    """With zeros between the elements of the spatial axes."""
+    sizes = [(n - 1) * d + 1 for n, d in zip(x.shape[1:4], apart, strict=True)]
+    out = pool.zeros((x.shape[0], *sizes, x.shape[-1]), x.dtype)
+    out[:, :: apart[0], :: apart[1], :: apart[2]] = x
+    return out

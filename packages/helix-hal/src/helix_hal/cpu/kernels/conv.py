@@ -1,0 +1,480 @@
+"""Convolutions over channels-last arrays, straight from where they lie.
+
+Every product is a sum over *taps*: the pixel of the result, moved by the tap, is a pixel
+of the input, whose channels meet the tap's weights. A convolution, its gradient by the
+input (one such problem per remainder of the stride) and a transposed convolution are all
+`windows`; the gradient by the weights is `outer`, a sum over pixels.
+
+Weights are packed in panels of a few vectors of output channels. Twelve pixels and two
+vectors of channels of the result stay in registers while the sum runs over all taps and
+channels: inputs are read in place, through a table of addresses, and a pixel outside
+reads zeros. Tasks are cut by shapes alone and every sum has one order: the same bits for
+any number of threads.
+
+References
+----------
+Georganas et al., "Anatomy of High-Performance Deep Learning Convolutions on SIMD
+Architectures", 2018.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helix_hal.cpu import pool
+from helix_hal.cpu.blas import _wide_units
+from helix_hal.cpu.jit import Jitted, device_function, kernel
+from helix_hal.cpu.kernels.conv_tile import tile_access
+from helix_hal.cpu.kernels.simd import BYTES, load, scratch_like, splat, store
+from helix_hal.cpu.kernels.tables import array_at
+from helix_hal.cpu.launch import launch
+
+__all__ = ["Taps", "outer", "tile_shape", "windows"]
+
+Array = NDArray[Any]
+Ints = tuple[int, ...]
+
+_PANEL_BYTES = 1 << 19  # of packed weights that a task walks over for each row of tiles
+_WORK = 1 << 21  # multiply-adds that are worth a task
+_TASKS = 32
+_PIXELS = 256  # of a block of the sum over pixels
+_OUTER_TILES = (6, 2)  # of rows and panels in a task of that sum
+
+
+def tile_shape() -> tuple[int, int]:
+    """Rows and vectors of a tile: as many as the processor's registers hold."""
+    return (12, 2) if _wide_units() else (6, 1)
+
+
+class Taps(NamedTuple):
+    """How a pixel of the result and a tap lead to a pixel of the input.
+
+    Attributes
+    ----------
+    steps : (z, y, x)
+        Steps in the input for one step in the result.
+    first : (z, y, x)
+        Place in the input of the result's first pixel, for a tap at 0.
+    at : tuple of (z, y, x)
+        Where each tap reads, relative to that.
+    weights : tuple of int
+        For each element of the sum (tap by tap, and in a tap by channel), its offset in
+        the weights, in elements.
+    run : int
+        Elements that a tap reads, one after the other.
+    """
+
+    steps: Ints
+    first: Ints
+    at: tuple[Ints, ...]
+    weights: Any
+    run: int
+
+
+# ---------------------------------------------------------------------- packed weights
+@kernel
+def _pack(lo, hi, base, rows, step, offsets, columns, like, panels):
+    """Panel q has, for each element of the sum, the weights of `columns` outputs.
+
+    ``rows``: outputs in a group, and panels; ``step``: between outputs, in elements.
+    """
+    count, in_group = rows[0], rows[1]
+    depth = offsets.shape[0]
+    for q in range(lo, hi):
+        group, part = q // in_group, q % in_group
+        first = part * columns
+        some = min(columns, count - first)
+        w = array_at(base + (group * count + first) * step * like.itemsize, 1, like)
+        out = panels[q * depth * columns : (q + 1) * depth * columns]
+        if some < columns:
+            out[:] = 0
+        for d in range(0, depth, 64):
+            deep = min(64, depth - d)
+            here = offsets[d : d + deep]
+            there = out[d * columns : (d + deep) * columns]
+            for j in range(some):
+                for k in range(deep):
+                    there[k * columns + j] = w[j * step + here[k]]
+
+
+# ------------------------------------------------------------------------ the windows
+@device_function
+def _place(pixel, shape, where):
+    """(n, z, y, x) of a pixel of the result."""
+    rest = pixel
+    for axis in range(3, 0, -1):
+        where[axis] = rest % shape[axis]
+        rest //= shape[axis]
+    where[0] = rest
+
+
+@cache
+def _windows(rows: int, vectors: int) -> Jitted:
+    tile = tile_access(rows, vectors)
+    fill, multiply, scatter = tile.fill, tile.windows, tile.scatter
+
+    @kernel
+    def run(
+        lo,
+        hi,
+        size,
+        shape,
+        sizes,
+        steps,
+        first,
+        taps,
+        xs,
+        ys,
+        address,
+        panels,
+        zeros,
+        like,
+    ):
+        channels, outs, in_group = size[0], size[1], size[2]
+        length, blocks, per_block, cuts = size[3], size[4], size[5], size[6]
+        pixels, width = size[7], size[8]
+        count = taps.shape[0]
+        lanes = BYTES // like.itemsize
+        columns = vectors * lanes
+        table = np.empty(count * rows, np.int64)
+        to = np.empty(rows, np.int64)
+        spare_at = np.empty(rows, np.int64)
+        spare = scratch_like(rows * columns, like)
+        for r in range(rows):
+            spare_at[r] = spare.ctypes.data + r * columns * width
+        zero = fill(splat(like.dtype.type(0)))
+        nothing = zeros.ctypes.data
+        where = np.empty(4, np.int64)
+        base = np.empty((rows, 4), np.int64)
+        tiles = -(-pixels // rows)
+        for task in range(lo, hi):
+            block, cut = task // cuts, task % cuts
+            for t in range(tiles * cut // cuts, tiles * (cut + 1) // cuts):
+                real = min(rows, pixels - t * rows)
+                for r in range(rows):
+                    _place(min(t * rows + r, pixels - 1), shape, where)
+                    at = address[1]
+                    for axis in range(4):
+                        at += where[axis] * ys[axis] * width
+                    to[r] = at
+                    base[r, 0] = address[0] + where[0] * xs[0] * width
+                    for axis in range(3):
+                        base[r, axis + 1] = where[axis + 1] * steps[axis] + first[axis]
+                before = -1
+                for q in range(block * per_block, min(blocks, (block + 1) * per_block)):
+                    group, column = q // in_group, q % in_group * columns
+                    if group != before:
+                        before = group
+                        shift = group * channels * width
+                        for k in range(count):
+                            tz, ty, tx = taps[k, 0], taps[k, 1], taps[k, 2]
+                            for r in range(rows):
+                                z, y, x = (
+                                    base[r, 1] + tz,
+                                    base[r, 2] + ty,
+                                    base[r, 3] + tx,
+                                )
+                                inside = (
+                                    (z >= 0)
+                                    & (z < sizes[0])
+                                    & (y >= 0)
+                                    & (y < sizes[1])
+                                    & (x >= 0)
+                                    & (x < sizes[2])
+                                )
+                                at = base[r, 0] + shift
+                                at += (z * xs[1] + y * xs[2] + x * xs[3]) * width
+                                table[k * rows + r] = at if inside else nothing
+                    start = q * count * length * columns
+                    sums = multiply(like, table, 0, count, length, panels, start, zero)
+                    offset = group * outs + column
+                    if real == rows and column + columns <= outs:
+                        scatter(like, to, 0, offset, sums)
+                        continue
+                    scatter(like, spare_at, 0, 0, sums)
+                    some = min(columns, outs - column)
+                    for r in range(real):
+                        out = array_at(to[r] + offset * width, some, like)
+                        whole = some // lanes * lanes
+                        for j in range(0, whole, lanes):
+                            store(out, j, load(spare, r * columns + j))
+                        for j in range(whole, some):
+                            out[j] = spare[r * columns + j]
+
+    return run
+
+
+def windows(
+    x: Array,
+    w: Array,
+    out: Array,
+    taps: Taps,
+    groups: int = 1,
+    tile: tuple[int, int] | None = None,
+) -> None:
+    """Write the convolution of `x` by the taps.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, z, y, x, channels), float32 or float64
+        Channels one after the other; any other strides.
+    w : ndarray, shape (outputs, channels / groups, ...)
+        Outputs in rising order of memory. Read at ``w[o, 0, ...]`` plus the offsets of
+        the taps.
+    out : ndarray, shape (batch, z, y, x, outputs)
+        Channels one after the other; any other strides.
+    """
+    rows, vectors = tile or tile_shape()
+    width = x.itemsize
+    columns = vectors * (BYTES // width)
+    outs, channels = out.shape[-1] // groups, x.shape[-1] // groups
+    in_group = -(-outs // columns)
+    blocks = groups * in_group
+    like = np.empty(0, x.dtype)
+    offsets = np.asarray(taps.weights, np.int64)
+    panels = pool.empty(blocks * offsets.size * columns, x.dtype)
+    step, least = w.strides[0] // width, int(offsets.min())
+    address, offsets = _address(w) + least * width, offsets - least
+    group_rows = np.array([outs, in_group], np.int64)
+    grain = max(1, (1 << 14) // max(1, offsets.size * columns))
+    launch(
+        *(_pack, blocks, address, group_rows, step, offsets, columns, like, panels),
+        grain=grain,
+    )
+    pixels = prod(out.shape[:-1])
+    tiles = -(-pixels // rows)
+    each = offsets.size * columns * width
+    per_block = max(1, min(blocks, _PANEL_BYTES // each))
+    wide = -(-blocks // per_block)
+    work = pixels * offsets.size * outs * groups
+    wanted = max(1, min(_TASKS, work // _WORK))
+    cuts = max(1, min(tiles, -(-wanted // wide)))
+    size = [channels, outs, in_group, taps.run, blocks, per_block, cuts, pixels, width]
+    zeros = np.zeros(taps.run, x.dtype)
+    places = [_address(x), _address(out)]
+    launch(
+        *(_windows(rows, vectors), wide * cuts, _ints(size), _ints(out.shape[:4])),
+        *(_ints(x.shape[1:4]), _ints(taps.steps), _ints(taps.first)),
+        *(_ints(taps.at).reshape(-1, 3), _steps(x), _steps(out), _ints(places)),
+        *(panels, zeros, like),
+    )
+
+
+# ----------------------------------------------------------- the weights' gradient
+@cache
+def _outer(rows: int, vectors: int) -> Jitted:
+    tile = tile_access(rows, vectors)
+    fill, multiply, fetch, keep = tile.fill, tile.outer, tile.load, tile.store
+
+    @kernel
+    def run(
+        lo,
+        hi,
+        size,
+        shape,
+        sizes,
+        steps,
+        first,
+        taps,
+        xs,
+        address,
+        part,
+        zeros,
+        like,
+    ):
+        channels, outs, all_rows, all_columns = size[0], size[1], size[3], size[4]
+        row_tiles, panels, row_cuts, panel_cuts, chunks = (
+            size[5],
+            size[6],
+            size[7],
+            size[8],
+            size[9],
+        )
+        pixels, width, pixel_step = size[10], size[11], size[12]
+        count = taps.shape[0]
+        columns = vectors * (BYTES // like.itemsize)
+        area = rows * columns
+        table = np.empty(_PIXELS, np.int64)
+        base = np.empty((_PIXELS, 4), np.int64)
+        where = np.empty(4, np.int64)
+        zero = fill(splat(like.dtype.type(0)))
+        nothing = zeros.ctypes.data
+        parts = row_cuts * panel_cuts * chunks
+        for task in range(lo, hi):
+            group, rest = task // parts, task % parts
+            chunk, rest = (
+                rest // (row_cuts * panel_cuts),
+                rest % (row_cuts * panel_cuts),
+            )
+            row_cut, panel_cut = rest // panel_cuts, rest % panel_cuts
+            top = row_tiles * row_cut // row_cuts
+            bottom = row_tiles * (row_cut + 1) // row_cuts
+            near = panels * panel_cut // panel_cuts
+            far = panels * (panel_cut + 1) // panel_cuts
+            begin, end = pixels * chunk // chunks, pixels * (chunk + 1) // chunks
+            home = (chunk * (size[13]) + group) * count * row_tiles * panels * area
+            for p in range(begin, end, _PIXELS):
+                deep = min(_PIXELS, end - p)
+                for k in range(deep):
+                    _place(p + k, shape, where)
+                    base[k, 0] = address[0] + where[0] * xs[0] * width
+                    for axis in range(3):
+                        base[k, axis + 1] = where[axis + 1] * steps[axis] + first[axis]
+                for t in range(count):
+                    tz, ty, tx = taps[t, 0], taps[t, 1], taps[t, 2]
+                    for k in range(deep):
+                        z, y, x = base[k, 1] + tz, base[k, 2] + ty, base[k, 3] + tx
+                        inside = (
+                            (z >= 0)
+                            & (z < sizes[0])
+                            & (y >= 0)
+                            & (y < sizes[1])
+                            & (x >= 0)
+                            & (x < sizes[2])
+                        )
+                        at = base[k, 0] + (z * xs[1] + y * xs[2] + x * xs[3]) * width
+                        table[k] = at if inside else nothing
+                    for i in range(top, bottom):
+                        row = min(group * channels + i * rows, all_rows - rows)
+                        for q in range(near, far):
+                            column = min(
+                                group * outs + q * columns, all_columns - columns
+                            )
+                            right = address[1] + (p * pixel_step + column) * width
+                            to = home + ((t * row_tiles + i) * panels + q) * area
+                            sums = zero
+                            if p > begin:
+                                sums = fetch(part, to, zero)
+                            sums = multiply(
+                                like, table, 0, deep, row, right, pixel_step, sums
+                            )
+                            keep(part, to, sums)
+
+    return run
+
+
+@kernel
+def _finish(lo, hi, size, rows, columns, offsets, count, step, part, out):
+    """Add the chunks up, and write them where the weights have them."""
+    channels, outs, run, all_rows, all_columns = (
+        size[0],
+        size[1],
+        size[2],
+        size[3],
+        size[4],
+    )
+    row_tiles, panels, chunks, groups = size[5], size[6], size[9], size[13]
+    area = rows * columns
+    whole = groups * count * row_tiles * panels * area
+    sums = np.empty((count * rows, columns), part.dtype)
+    for task in range(lo, hi):
+        i, rest = task % row_tiles, task // row_tiles
+        q, group = rest % panels, rest // panels
+        row = group * channels + i * rows
+        shift = row - min(row, all_rows - rows)
+        column = group * outs + q * columns
+        move = column - min(column, all_columns - columns)
+        some, real = min(rows, run - i * rows), min(columns, outs - q * columns)
+        for t in range(count):
+            first = ((group * count + t) * row_tiles + i) * panels + q
+            for r in range(some):
+                at = first * area + (r + shift) * columns + move
+                here = part[at : at + real]
+                there = sums[t * rows + r]
+                for j in range(real):
+                    there[j] = here[j]
+                for chunk in range(1, chunks):
+                    here = part[at + chunk * whole : at + chunk * whole + real]
+                    for j in range(real):
+                        there[j] += here[j]
+        for j in range(real):
+            to = (column + j) * step
+            for r in range(some):
+                for t in range(count):
+                    out[to + offsets[t * run + i * rows + r]] = sums[t * rows + r, j]
+
+
+def outer(
+    x: Array,
+    dy: Array,
+    out: Array,
+    taps: Taps,
+    groups: int = 1,
+    tile: tuple[int, int] | None = None,
+) -> None:
+    """Write the gradient by the weights of `windows`.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, z, y, x, channels), float32 or float64
+        Channels one after the other; any other strides. Where a tap reads more than
+        the channels, sixteen elements after the last may be read.
+    dy : ndarray, shape (batch, z, y, x, outputs)
+        C-contiguous.
+    out : ndarray, shape (outputs, channels / groups, ...)
+        C-contiguous; written at the offsets of the taps.
+    """
+    rows, vectors = tile or tile_shape()
+    width = x.itemsize
+    columns = vectors * (BYTES // width)
+    all_outs, all_channels = dy.shape[-1], x.shape[-1]
+    outs, channels = all_outs // groups, all_channels // groups
+    if taps.run > all_channels:
+        all_channels = max(taps.run, rows)
+    elif all_channels < rows:
+        x, all_channels = _widened(x, rows), rows
+    if all_outs < columns:
+        dy, all_outs = _widened(dy, columns), columns
+    row_tiles, panels = -(-taps.run // rows), -(-outs // columns)
+    row_cuts = -(-row_tiles // _OUTER_TILES[0])
+    panel_cuts = -(-panels // _OUTER_TILES[1])
+    pixels, count = prod(dy.shape[:-1]), len(taps.at)
+    work = pixels * count * taps.run * outs * groups
+    wanted = max(1, min(_TASKS, work // _WORK))
+    others = row_cuts * panel_cuts * groups
+    chunks = max(1, min(-(-pixels // _PIXELS), -(-wanted // others)))
+    part = pool.empty(
+        chunks * groups * count * row_tiles * panels * rows * columns, x.dtype
+    )
+    like = np.empty(0, x.dtype)
+    zeros = np.zeros(all_channels + rows, x.dtype)
+    size = [channels, outs, taps.run, all_channels, all_outs, row_tiles, panels]
+    size += [row_cuts, panel_cuts, chunks, pixels, width, dy.shape[-1], groups]
+    places = _ints([_address(x), _address(dy)])
+    sizes = _ints(size)
+    launch(
+        *(_outer(rows, vectors), others * chunks, sizes, _ints(dy.shape[:4])),
+        *(_ints(x.shape[1:4]), _ints(taps.steps), _ints(taps.first)),
+        *(_ints(taps.at).reshape(-1, 3), _steps(x), places, part, zeros, like),
+    )
+    step = out.strides[0] // width
+    launch(
+        *(_finish, groups * panels * row_tiles, sizes, rows, columns),
+        *(_ints(taps.weights), count, step, part, out.reshape(-1)),
+        grain=max(1, (1 << 14) // (count * rows * columns)),
+    )
+
+
+def _widened(a: Array, channels: int) -> Array:
+    """With zeros after the last channel."""
+    out = pool.zeros((*a.shape[:-1], channels), a.dtype)
+    out[..., : a.shape[-1]] = a
+    return out
+
+
+def _ints(values: Any) -> Array:
+    return np.array(values, np.int64)
+
+
+def _address(a: Array) -> int:
+    return int(a.__array_interface__["data"][0])
+
+
+def _steps(a: Array) -> Array:
+    """Between neighbours on each axis but the last, in elements."""
+    return _ints([s // a.itemsize for s in a.strides[:-1]])

@@ -13,15 +13,16 @@ from . import mamba_model as mm
 
 
 # --------------------------------------------------------------------------------- ours
-def ours(variant: str) -> Work:
+def ours(variant: str, precision: str = "float32") -> Work:
+    """``precision`` is that of products; see `hx.precision`."""
     hx = helix()
-    step, model = _our_step(hx, mm.helix_model())
+    step, model = _our_step(hx, mm.helix_model(), precision)
     start = {k: np.asarray(v) for k, v in model.state_dict().items()}
 
     def arrays(loss: Any) -> Arrays:
         """The gradients at the weights that the first step started from."""
         model.load_state_dict(start)
-        _our_loss(hx, model)().backward()
+        _our_loss(hx, model, precision)().backward()
         named = dict(model.named_parameters())
         found = {
             k: np.asarray(named[mm.helix_name(k)].grad).reshape(w.shape)
@@ -34,15 +35,22 @@ def ours(variant: str) -> Work:
     return Work(step, arrays)
 
 
-def _our_loss(hx: Any, model: Any) -> Callable[[], Any]:
+def _our_loss(hx: Any, model: Any, precision: str) -> Callable[[], Any]:
     x, y = (hx.tensor(a.astype(np.int32)) for a in mm.batch())
-    return lambda: model.loss(x, y)
+
+    def loss() -> Any:
+        with hx.precision(precision):
+            return model.loss(x, y)
+
+    return loss
 
 
-def _our_step(hx: Any, model: Any) -> tuple[Callable[[], float], Any]:
+def _our_step(
+    hx: Any, model: Any, precision: str = "float32"
+) -> tuple[Callable[[], float], Any]:
     """What the trainer does in a step."""
     opt = hx.optim.AdamW(model.parameters(), lr=mm.LR, weight_decay=mm.DECAY)
-    loss_of = _our_loss(hx, model)
+    loss_of = _our_loss(hx, model, precision)
     model.train()
 
     def step() -> float:
@@ -60,17 +68,17 @@ def peer(variant: str) -> Work:
     """mambapy."""
     pytorch()
     model = mm.mambapy_model()
-    return _torch_work(model, model, mm.mambapy_name)
+    return torch_work(model, model, mm.mambapy_name)
 
 
 def transformers_peer(variant: str) -> Work:
     """transformers' eager path."""
     pytorch()
     model = mm.transformers_model()
-    return _torch_work(model, lambda x: model(x, use_cache=False).logits, lambda k: k)
+    return torch_work(model, lambda x: model(x, use_cache=False).logits, lambda k: k)
 
 
-def _torch_work(model: Any, logits: Any, rename: Callable[[str], str]) -> Work:
+def torch_work(model: Any, logits: Any, rename: Callable[[str], str]) -> Work:
     step = _torch_step(model, logits)
 
     def arrays(loss: Any) -> Arrays:

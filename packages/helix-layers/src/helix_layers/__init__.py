@@ -52,6 +52,15 @@ from .s4d import S4Block as S4Block
 from .s4d import S4DKernel as S4DKernel
 from .s4d import S4DMixer as S4DMixer
 from .s4d import S4DState as S4DState
+from .hyena import HyenaBlock as HyenaBlock
+from .hyena import HyenaConfig as HyenaConfig
+from .hyena import HyenaFilter as HyenaFilter
+from .hyena import HyenaLM as HyenaLM
+from .hyena import HyenaMixer as HyenaMixer
+from .hyena import HyenaState as HyenaState
+from .hyena import from_infill as from_infill
+from .hyena import infill_pair as infill_pair
+from .hyena import to_infill as to_infill
 from .vision import ResNet as ResNet
 from .vision import ResNetConfig as ResNetConfig
 from .vision import UNet as UNet

@@ -19,6 +19,7 @@ _LAYERS = {
     "upsample": ("Upsample", "Resample the spatial axes."),
     "mamba": ("MambaBlock", "Selective state space block (Mamba)."),
     "s4d": ("S4Block", "Diagonal state space block (S4D)."),
+    "hyena": ("HyenaBlock", "Gated long convolutions (Hyena)."),
     "lstm": ("LSTMBlock", "Long short-term memory block."),
     "gru": ("GRUBlock", "Gated recurrent unit block."),
 }
@@ -39,6 +40,11 @@ def helix_models() -> list[ModelSpec]:
             name="mamba_lm",
             factory="helix_layers._mamba_lm:build",
             summary="A language model of Mamba blocks.",
+        ),
+        ModelSpec(
+            name="hyena_lm",
+            factory="helix_layers.hyena._lm:build",
+            summary="A language model of Hyena blocks.",
         ),
         ModelSpec(
             name="resnet",

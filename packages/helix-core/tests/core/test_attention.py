@@ -153,6 +153,17 @@ def test_traced_and_compiled_give_the_same():
     np.testing.assert_allclose(again.numpy(), fn(*xs).numpy(), atol=1e-6)
 
 
+def test_mixed_precision_rounds_operands_and_its_backward_does_too():
+    xs = [hx.tensor(n(1, 6, 2, 32).astype("f4")) for _ in range(3)]
+    fn = lambda *xs: hx.attention(*xs, causal=True)
+    exact, pull = hx.vjp(fn, *xs)
+    with hx.precision("bfloat16"):
+        rough, rough_pull = hx.vjp(fn, *xs)
+    for a, b in zip((exact, *pull(exact)), (rough, *rough_pull(exact)), strict=True):
+        a, b = a.numpy(), b.numpy()
+        assert 1e-4 < np.abs(a - b).max() / np.abs(a).max() < 2e-2
+
+
 @pytest.mark.parametrize(
     "shapes,options,message",
     [

@@ -14,7 +14,8 @@ def _call(rest: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, tuple[Any,
     it = iter(rest)
     named = {k: next(it) if attrs[k] else None for k in ("bias", "slopes", "lengths")}
     given = {k: attrs[k] for k in ("causal", "window", "scale")}
-    return Call(**given, **named), tuple(it)
+    half = attrs["compute"] == "bfloat16"
+    return Call(**given, **named, half=half), tuple(it)
 
 
 @serves("attention.fwd", single)
@@ -29,6 +30,7 @@ def _attention(dev: Any, q: Any, k: Any, v: Any, *rest: Any, **attrs: Any) -> An
     from helix_hal.cpu.kernels.attention_decode import MOST, attention_decode
 
     if q.shape[1] * (q.shape[2] // k.shape[2]) <= MOST:
+        # in float32 whatever `compute` says: the cache is read once, rounded or not
         return attention_decode(q, k, v, _call(rest, attrs)[0])[0]
     return _attention_fwd(dev, q, k, v, *rest, **attrs)[0]
 

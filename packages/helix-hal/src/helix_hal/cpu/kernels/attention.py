@@ -39,6 +39,7 @@ from helix_hal.cpu.kernels.attention_blocks import (
     give_row,
     options,
     readable,
+    round_all,
     seen_by_any,
     seen_by_row,
     sees,
@@ -51,6 +52,7 @@ from helix_hal.cpu.kernels.attention_tiles import (
     products,
     tile,
 )
+from helix_hal.cpu.kernels.rnn_tile import rounded
 from helix_hal.cpu.kernels.simd import (
     WIDTH,
     add,
@@ -92,7 +94,7 @@ _mix4, _mix2, _mix1 = (
 
 
 @kernel
-def _pack(lo, hi, size, lengths, like, panels, slabs):
+def _pack(lo, hi, size, half, lengths, like, panels, slabs):
     """A block of keys as a panel, and of values as slabs."""
     tk, g, d, dv = size[2], size[4], size[5], size[6]
     blocks = -(-tk // KEYS)
@@ -106,6 +108,9 @@ def _pack(lo, hi, size, lengths, like, panels, slabs):
             copy_panel(k, at, size[15], begin, end, d, panels, task * panel)
             at = b * size[18] + block * KEYS * size[19] + head * size[20]
             copy_slabs(v, at, size[19], begin, end, dv, KEYS, slabs, task * slab)
+            if half:
+                round_all(panels, task * panel, panel)
+                round_all(slabs, task * slab, slab)
 
 
 @device_function
@@ -129,7 +134,7 @@ def mix(weights, start, values, at, wide, scale, out, to):
 
 
 @cache
-def _forward(biased: bool, sloped: bool) -> Jitted:
+def _forward(biased: bool, sloped: bool, half: bool) -> Jitted:
     @kernel
     def forward(lo, hi, size, factor, lengths, slopes, panels, slabs, y, lse):
         tq, tk, heads, g, d, dv = size[1], size[2], size[3], size[4], size[5], size[6]
@@ -157,7 +162,7 @@ def _forward(biased: bool, sloped: bool) -> Jitted:
                     clear_row(d, queries, r * WIDTH)
                     continue
                 at = b * size[10] + i * size[11] + h * size[12]
-                copy_row(q, at, d, factor, queries, r * WIDTH)
+                copy_row(q, at, d, factor, half, queries, r * WIDTH)
                 near = min(near, begin[r])
                 far = max(far, begin[r] + count[r])
                 if sloped:
@@ -190,7 +195,10 @@ def _forward(biased: bool, sloped: bool) -> Jitted:
                     store(top, t * WIDTH, new)
                     store(rescale, 0, exp2(mul(sub(old, new), log2e)))
                     p = exp2(mul(sub(s, each(top, t * WIDTH)), log2e))
-                    flat(weights, 0, p)
+                    if half:
+                        flat(weights, 0, rounded(p))
+                    else:
+                        flat(weights, 0, p)
                     _add_sums(sums, first, rescale, 0, p)
                     mix(weights, 0, slabs, slab, wide_v, rescale, out, first)
             for r in range(min(QUERIES, n - row0)):
@@ -237,9 +245,11 @@ def attention_forward(q: Array, k: Array, v: Array, call: Call) -> tuple[Array, 
     panels = pool.empty(b * g * blocks * -(-d // WIDTH) * SLAB_K, np.float32)
     slabs = pool.empty(b * g * blocks * -(-dv // WIDTH) * SLAB_K, np.float32)
     y, lse = pool.empty((b, tq, heads, dv), np.float32), pool.empty((b, heads, tq))
-    launch(_pack, b * g * blocks, size, lengths, NONE, panels, slabs, grain=4)
     launch(
-        _forward(call.bias is not None, call.slopes is not None),
+        _pack, b * g * blocks, size, call.half, lengths, NONE, panels, slabs, grain=4
+    )
+    launch(
+        _forward(call.bias is not None, call.slopes is not None, call.half),
         *(b * g * -(-tq * (heads // g) // QUERIES), size),
         *(np.float32(call.scale), lengths, slopes, panels, slabs),
         *(y.reshape(-1), lse.reshape(-1)),

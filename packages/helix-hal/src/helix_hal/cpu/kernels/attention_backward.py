@@ -57,6 +57,7 @@ from helix_hal.cpu.kernels.attention_blocks import (
     give_row,
     options,
     readable,
+    round_all,
     seen_by_any,
     seen_by_row,
     sees,
@@ -68,6 +69,7 @@ from helix_hal.cpu.kernels.attention_tiles import (
     products,
     tile,
 )
+from helix_hal.cpu.kernels.rnn_tile import rounded
 from helix_hal.cpu.kernels.simd import (
     WIDTH,
     add,
@@ -107,7 +109,9 @@ class Gradients(NamedTuple):
 
 
 @kernel
-def _prepare(lo, hi, size, factor, lengths, y, dy, lse, queries, grads, rows, ranges):
+def _prepare(
+    lo, hi, size, factor, half, lengths, y, dy, lse, queries, grads, rows, ranges
+):
     """Blocks of 48 rows of q and dy, their lse and -sum(y dy), and which keys they see."""
     tq, heads, g, d, dv = size[1], size[3], size[4], size[5], size[6]
     share = heads // g
@@ -129,9 +133,9 @@ def _prepare(lo, hi, size, factor, lengths, y, dy, lse, queries, grads, rows, ra
                 rows[2 * at + QUERIES + r] = 0
                 continue
             start = b * size[10] + i * size[11] + h * size[12]
-            copy_row(q, start, d, factor, queries, task * block_q + r * WIDTH)
+            copy_row(q, start, d, factor, half, queries, task * block_q + r * WIDTH)
             start = ((b * tq + i) * heads + h) * dv
-            copy_row(dy, start, dv, one, grads, task * block_v + r * WIDTH)
+            copy_row(dy, start, dv, one, half, grads, task * block_v + r * WIDTH)
             total = np.float32(0)
             whole, sums = dv // WIDTH * WIDTH, splat(np.float32(0))
             for c in range(0, whole, WIDTH):
@@ -202,7 +206,7 @@ def _add_bias(size, unit, row0, key, ds, start, target):
 
 
 @cache
-def _backward(biased: bool, sloped: bool) -> Jitted:
+def _backward(biased: bool, sloped: bool, half: bool) -> Jitted:
     # merge: which of batch and key heads one task does in turn, since they share a bias
     @kernel
     def backward(
@@ -267,6 +271,10 @@ def _backward(biased: bool, sloped: bool) -> Jitted:
                         copy_slabs(k, at, size[15], a, e, width, KEYS, slab_k, 0)
                         at = b * size[18] + key * size[19] + head * size[20]
                         copy_panel(v, at, size[19], a, e, width_v, panel_v, 0)
+                        if half:
+                            round_all(panel_k, 0, wide * SLAB_K)
+                            round_all(slab_k, 0, wide * SLAB_K)
+                            round_all(panel_v, 0, wide_v * SLAB_K)
                     for o in range(tasks if a < e else 0):
                         at = unit * tasks + o
                         begin = ranges[0, at * QUERIES : (at + 1) * QUERIES]
@@ -303,7 +311,8 @@ def _backward(biased: bool, sloped: bool) -> Jitted:
                             start = at * block_v + t * ROWS * WIDTH
                             x = each(rows, norm + QUERIES)
                             x = score(grads, start, panel_v, 0, wide_v, x)
-                            flat(ds, here, mul(flat_load(p, here), x))
+                            x = mul(flat_load(p, here), x)
+                            flat(ds, here, x)
                             if biased:
                                 _add_bias(size, unit, row0, key, ds, here, dbias)
                             if sloped:
@@ -316,6 +325,9 @@ def _backward(biased: bool, sloped: bool) -> Jitted:
                                     i = (mine + o) * QUERIES + t * ROWS + r
                                     dslopes[i] -= lane_sum(total)
                                 flat(p, here, s)
+                            if half:
+                                flat(p, here, rounded(s))
+                                flat(ds, here, rounded(x))
                         if last == 0:
                             continue
                         here, n = first * ROWS * KEYS, last - first
@@ -394,7 +406,7 @@ def attention_backward(
     queries, grads = pool.empty(n * wide * SLAB_Q), pool.empty(n * wide_v * SLAB_Q)
     rows, ranges = pool.empty(2 * n * QUERIES), np.empty((2, n * QUERIES), np.int32)
     launch(
-        *(_prepare, n, size, np.float32(call.scale), lengths),
+        *(_prepare, n, size, np.float32(call.scale), call.half, lengths),
         *(y, dy, lse, queries, grads, rows, ranges),
     )
     dk, dvs = pool.empty(k.shape), pool.empty(v.shape)
@@ -402,7 +414,8 @@ def attention_backward(
     dbias = None if bias is None else np.zeros(bias.shape, np.float32)
     dslopes = NONE if call.slopes is None else pool.empty(parts * n * QUERIES)
     launch(
-        *(_backward(bias is not None, call.slopes is not None), groups * parts, size),
+        _backward(bias is not None, call.slopes is not None, call.half),
+        *(groups * parts, size),
         *(np.array([parts, across_batch, across_heads], np.int64), lengths, slopes),
         *(queries, grads, rows, ranges, sums, dk.reshape(-1), dvs.reshape(-1)),
         *(NONE if dbias is None else dbias.reshape(-1), dslopes),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from helix_hal.cpu.jit import device_function
 from helix_hal.cpu.kernels.attention_tiles import KEYS, QUERIES, ROWS, turn
+from helix_hal.cpu.kernels.rnn_tile import rounded
 from helix_hal.cpu.kernels.simd import WIDTH, load, mul, splat, store
 from helix_hal.cpu.kernels.tables import array_at
 
@@ -37,6 +38,8 @@ class Call(NamedTuple):
     bias : ndarray, shape (b|1, h|1, tq|1, tk|1), or None
     slopes : ndarray, shape (heads,), or None
     lengths : ndarray, shape (batch,), int32, or None
+    half : bool
+        Operands of every product are rounded to bfloat16.
     """
 
     causal: bool = False
@@ -45,6 +48,7 @@ class Call(NamedTuple):
     bias: Array | None = None
     slopes: Array | None = None
     lengths: Array | None = None
+    half: bool = False
 
 
 def describe(q: Array, k: Array, v: Array, call: Call) -> Array:
@@ -128,16 +132,27 @@ def copy_panel(source, start, step, begin, count, width, target, to):
 
 
 @device_function
-def copy_row(source, start, width, factor, target, to):
-    """A row times a factor, into its place in slabs of 48."""
+def copy_row(source, start, width, factor, half, target, to):
+    """A row, perhaps rounded, times a factor, into its place in slabs of 48."""
     for c in range(0, width, WIDTH):
         there = to + c * QUERIES
         if c + WIDTH <= width:
-            store(target, there, mul(load(source, start + c), splat(factor)))
+            store(target, there, load(source, start + c))
         else:
             store(target, there, splat(np.float32(0)))
             for j in range(width - c):
-                target[there + j] = source[start + c + j] * factor
+                target[there + j] = source[start + c + j]
+        x = load(target, there)
+        if half:
+            x = rounded(x)
+        store(target, there, mul(x, splat(factor)))
+
+
+@device_function
+def round_all(target, start, count):
+    """`count` numbers, a multiple of sixteen, to bfloat16."""
+    for i in range(start, start + count, WIDTH):
+        store(target, i, rounded(load(target, i)))
 
 
 @device_function

@@ -191,6 +191,31 @@ def everything(n, seed=0):
         threads.set_num_threads(before)
 
 
+def to_half(x):
+    """To the nearest bfloat16, ties to even."""
+    bits = np.asarray(x, F32).view(np.uint32)
+    near = (bits + (bits >> 16 & 1) + 0x7FFF) & np.uint32(0xFFFF0000)
+    return near.view(F32)
+
+
+def test_mixed_precision_rounds_the_operands():
+    size = (2, 130, 150, 4, 2, 17, 33)
+    q, k, v, dy = draw(*size)
+    call = Call(True, scale=0.25)
+    y, lse = attention_forward(q, k, v, call._replace(half=True))
+    grads = attention_backward(q, k, v, y, lse, dy, call._replace(half=True))
+    # of operands that are rounded beforehand, weights are all that is left to round
+    rounded = [to_half(x) for x in (q, k, v, dy)]
+    want, want_lse, want_grads, scales = reference(*rounded, call)
+    assert np.abs(lse - want_lse).max() <= 2e-5
+    for got, exact, scale in zip(
+        (y, *grads[:3]), (want, *want_grads), (1.0, *scales), strict=True
+    ):
+        assert 1e-5 * scale < np.abs(got - exact).max() <= 1e-2 * scale
+    same = attention_forward(*rounded[:3], call._replace(half=True))
+    np.testing.assert_array_equal(same[0], y)
+
+
 def test_the_number_of_threads_changes_no_bit():
     assert len({everything(n) for n in (1, 2, 3, 7)}) == 1
 

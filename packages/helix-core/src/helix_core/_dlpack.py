@@ -84,7 +84,7 @@ def export(
     dl_device: Any,
     copy: bool | None,
 ) -> Any:
-    """A capsule of a read-only host array, which it keeps alive.
+    """A capsule of a host array, which it keeps alive.
 
     A consumer of DLPack 1.0 shares the memory and is told not to write. An older one
     cannot be told, and gets a copy.
@@ -96,8 +96,8 @@ def export(
         )
     dtype = dt.as_dtype(array.dtype)
     code = _CODES.get(dtype)
-    if code is not None:
-        array = array.view(f"u{dtype.itemsize}")
+    array = array.view(f"u{dtype.itemsize}") if code is not None else array.view()
+    array.flags.writeable = False
     versioned = max_version is not None and max_version[0] >= 1
     if copy is False and not versioned:
         raise BufferError(
@@ -203,7 +203,8 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> T
     if copy or not on_host:
         array = array.copy()
     elif array.size:
-        array = np.asarray(_Memory(array)).view(array.dtype)
+        plain = array.view(f"u{array.itemsize}") if dt.foreign(array.dtype) else array
+        array = np.asarray(_Memory(plain)).view(array.dtype)
     buffer = target.backend.from_host(array, target)
     return Tensor(buffer, Aval(array.shape, dt.as_dtype(array.dtype)), target)
 

@@ -149,7 +149,7 @@ def _dlpack(
     dlpack.device_of(x.device)
     if stream is not None:
         raise BufferError(f"[dlpack] expected stream=None on the host; got {stream!r}")
-    return dlpack.export(_numpy(x), max_version, dl_device, copy)
+    return dlpack.export(_host(x), max_version, dl_device, copy)
 
 
 def _dlpack_device(x: Any, /) -> tuple[int, int]:

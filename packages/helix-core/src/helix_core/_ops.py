@@ -189,9 +189,12 @@ def sigmoid(x: Any) -> Tensor:
 def logaddexp(x: Any, y: Any) -> Tensor:
     """log(exp(x) + exp(y)), without overflow."""
     x, y = lift(x, y, inexact=True)
-    # exact near 0 too; equal infinities have no difference
-    apart = where(eq_p(x, y), zeros((), x.dtype, x.device), sub_p(x, y))
-    return add_p(maximum(x, y), log1p(exp(neg_p(abs(apart)))))
+    top = detach(maximum(x, y))
+    top = where(isfinite(top), top, zeros_like(top))
+    dx, dy = sub_p(x, top), sub_p(y, top)
+    # 1 + s is the sum; the larger term is 1, and expm1 leaves it out: exact near 0
+    s = where(le(y, x), expm1(dx) + exp(dy), exp(dx) + expm1(dy))
+    return add_p(log1p(s), top)
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:

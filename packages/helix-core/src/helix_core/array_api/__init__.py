@@ -13,8 +13,8 @@ https://data-apis.org/array-api/2024.12/
 # isort: skip_file
 from math import e as e, inf as inf, nan as nan, pi as pi
 
+from .. import _dtypes as _core
 from .._dtypes import (
-    bool_ as bool,
     complex64 as complex64,
     complex128 as complex128,
     float32 as float32,
@@ -179,6 +179,7 @@ from ._statistics import (
     var as var,
 )
 
+bool = _core.bool_
 newaxis = None
 SUPPORTED_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 __array_api_version__ = "2024.12"

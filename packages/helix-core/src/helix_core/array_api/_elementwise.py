@@ -51,6 +51,14 @@ def _round(x: Tensor) -> Tensor:
     return _ops.round(x)
 
 
+def _reciprocal(x: Tensor) -> Tensor:
+    """1 / x."""
+    if x.dtype.category != "complex":
+        return _ops.reciprocal(x)
+    one = _ops.ones_like(x.real)  # 1 - 0j: a real x + 0j gives a - 0j, as its conjugate
+    return _ops.divide(_ops.complex_(one, _ops.negative(one - one)), x)
+
+
 def _pow(x1: Any, x2: Any) -> Tensor:
     """x1 to the x2. Integers to negative powers round towards zero."""
     return _ops.pow_p(*_ops.lift(x1, x2))
@@ -84,7 +92,7 @@ logical_not = _unary("logical_not", _ops.logical_not, BOOL)
 negative = _unary("negative", _ops.negative, NUMERIC)
 positive = _unary("positive", _elementary.positive, NUMERIC)
 real = _unary("real", _ops.real, NUMERIC)
-reciprocal = _unary("reciprocal", _ops.reciprocal, FLOAT)
+reciprocal = _unary("reciprocal", _reciprocal, FLOAT)
 round = _unary("round", _round, NUMERIC)
 sign = _unary("sign", _ops.sign, NUMERIC)
 signbit = _unary("signbit", _elementary.signbit, REAL_FLOAT)

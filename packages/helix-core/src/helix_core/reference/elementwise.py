@@ -70,8 +70,8 @@ def _shift(f: Any) -> Any:
         bits = a.dtype.itemsize * 8
         bad = (b >= bits) | (b < 0)
         r = f(a, np.where(bad, 0, b).astype(b.dtype))
-        fill = np.where(a < 0, -1, 0) if f is np.right_shift else 0
-        return np.where(bad, fill, r).astype(a.dtype)
+        fill = np.where(a < 0, -1, 0) if f is np.right_shift else np.zeros(())
+        return np.where(bad, fill.astype(a.dtype), r)  # uint64 beside -1 is a float
 
     return run
 

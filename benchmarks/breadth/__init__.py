@@ -19,6 +19,7 @@ def _pair(module: str, ours: str = "ours", peer: str = "peer") -> dict[str, str]
 _SHAPES = ("2048x384x1536", "768x768x768", "1536x1536x1536")
 _GPT = "6 layers, d=384, 6 heads, 8 x 256 bytes"
 _MAMBA = "4 layers, d=256, 4 x 512 bytes"
+_HYENA = ("d=256, L=8192, batch 1, float32", "d=256, L=65536, batch 1, float32")
 
 CASES = (
     Case(
@@ -80,6 +81,30 @@ CASES = (
         needs=("torch",),
         target=0.8,
         aim=1.2,
+    ),
+    Case(
+        name="hyena",
+        variants=_HYENA,
+        **_pair("hyena"),
+        peer_name="torch.fft",
+        needs=("torch",),
+        target=2,
+        aim=4,
+        minutes=1.5,
+    ),
+    Case(
+        name="hyena_memory",
+        variants=_HYENA,
+        **_pair("hyena"),
+        peer_name="torch.fft",
+        needs=("torch",),
+        target=4,
+        aim=10,
+        kind="memory",
+        metric="peak_memory",
+        unit="MiB",
+        scale=_MIB,
+        minutes=3,
     ),
     Case(
         name="s4d",

@@ -29,3 +29,41 @@ def _long_conv_bwd(dev: Any, u: Any, k: Any, *rest: Any, **flags: bool) -> Any:
     *given, dy = rest
     g = long_conv_backward(u, k, **_named(given, flags), dy=dy)
     return tuple([g[name] for name in ("u", "k", *_OPTIONAL) if name in g])
+
+
+# ------------------------------------------------------ S4D, which layers declare
+@serves("s4d_kernel", single)
+@serves("s4d_kernel.fwd", single)
+def _s4d_kernel(
+    dev: Any, a_re: Any, a_im: Any, c_re: Any, c_im: Any, length: int
+) -> Any:
+    from helix_hal.cpu.kernels.s4d import exponential_sums
+
+    return exponential_sums(a_re, a_im, c_re[None], c_im[None], length)[0]
+
+
+@serves("s4d_kernel.bwd", single)
+def _s4d_kernel_bwd(
+    dev: Any, a_re: Any, a_im: Any, c_re: Any, c_im: Any, dk: Any, length: int
+) -> Any:
+    from helix_hal.cpu.kernels.s4d import exponential_moments
+
+    r0, i0, r1, i1 = exponential_moments(dk[None], a_re, a_im, lags=True)[:, 0]
+    return c_re * r1 - c_im * i1, -(c_re * i1 + c_im * r1), r0, -i0
+
+
+@serves("s4d_state", single)
+@serves("s4d_state.fwd", single)
+def _s4d_state(dev: Any, u: Any, a_re: Any, a_im: Any) -> Any:
+    from helix_hal.cpu.kernels.s4d import exponential_moments
+
+    return tuple(exponential_moments(u, a_re, a_im, backwards=True))
+
+
+@serves("s4d_state.bwd", single)
+def _s4d_state_bwd(dev: Any, u: Any, a_re: Any, a_im: Any, dr: Any, di: Any) -> Any:
+    from helix_hal.cpu.kernels.s4d import exponential_moments, exponential_sums
+
+    du = exponential_sums(a_re, a_im, dr, -di, u.shape[1], backwards=True)
+    _, _, r1, i1 = exponential_moments(u, a_re, a_im, backwards=True, lags=True)
+    return du, (dr * r1 + di * i1).sum(0), (di * r1 - dr * i1).sum(0)

@@ -20,14 +20,16 @@ def _lstm(dev: Any, *inputs: Any, **attrs: Any) -> Any:
 
 
 def _lstm_run(inputs: Any, keep: bool, attrs: dict[str, Any]) -> Any:
-    from helix_hal.cpu.kernels.lstm import LSTM, forward_pass
+    from helix_hal.cpu.kernels.lstm import LSTM
+    from helix_hal.cpu.kernels.rnn_forward import forward_pass
 
     return forward_pass(LSTM, *map(c, inputs), keep=keep, **attrs)
 
 
 @serves("lstm.bwd", single)
 def _lstm_bwd(dev: Any, *flat: Any, **attrs: Any) -> Any:
-    from helix_hal.cpu.kernels.lstm import LSTM, backward_pass
+    from helix_hal.cpu.kernels.lstm import LSTM
+    from helix_hal.cpu.kernels.rnn_backward import backward_pass
 
     x, h0, c0, w_ih, w_hh, _, lengths, y, _, _, *rest = map(c, flat)
     return backward_pass(LSTM, x, h0, c0, w_ih, w_hh, lengths, y, *rest, **attrs)
@@ -55,7 +57,8 @@ def _gru(dev: Any, *inputs: Any, **attrs: Any) -> Any:
 
 
 def _gru_run(inputs: Any, keep: bool, attrs: dict[str, Any]) -> Any:
-    from helix_hal.cpu.kernels.gru import GRU, forward_pass
+    from helix_hal.cpu.kernels.gru import GRU
+    from helix_hal.cpu.kernels.rnn_forward import forward_pass
 
     x, h0, w_ih, *rest = map(c, inputs)
     return forward_pass(GRU, x, h0, None, _turned(w_ih), *rest, keep=keep, **attrs)
@@ -63,7 +66,8 @@ def _gru_run(inputs: Any, keep: bool, attrs: dict[str, Any]) -> Any:
 
 @serves("gru.bwd", single)
 def _gru_bwd(dev: Any, *flat: Any, **attrs: Any) -> Any:
-    from helix_hal.cpu.kernels.gru import GRU, backward_pass
+    from helix_hal.cpu.kernels.gru import GRU
+    from helix_hal.cpu.kernels.rnn_backward import backward_pass
 
     x, h0, w_ih, w_hh, _, lengths, y, _, gates, dy, dhn = map(c, flat)
     dx, dh0, dw_ih, *rest = backward_pass(

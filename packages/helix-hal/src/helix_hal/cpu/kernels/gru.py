@@ -11,12 +11,12 @@ import numpy as np
 
 from helix_hal.cpu.jit import device_function
 from helix_hal.cpu.kernels import simd
-from helix_hal.cpu.kernels.rnn_pass import Cell, backward_pass, forward_pass
+from helix_hal.cpu.kernels.rnn_cell import Cell
 from helix_hal.cpu.kernels.rnn_tile import tanh
 from helix_hal.cpu.kernels.simd import fma, load, mul, splat, store, sub
 from helix_hal.cpu.kernels.simd_math import sigmoid
 
-__all__ = ["GRU", "backward_pass", "forward_pass"]
+__all__ = ["GRU"]
 
 F32 = np.float32
 W = simd.WIDTH

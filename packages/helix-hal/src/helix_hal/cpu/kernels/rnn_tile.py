@@ -39,7 +39,8 @@ def _tanh(context: Any, b: Any, x: Any) -> Any:
     large = b.fdiv(b.fsub(one, e), b.fadd(one, e))
     large = call(b, f"llvm.copysign.{suffix(kind)}", large, x)
     s = b.fmul(x, x)
-    small = multiply_add(b, b.fmul(x, s), _polynomial(b, _TANH, s), x)
+    ratio = multiply_add(b, s, _polynomial(b, _TANH, s), one)
+    small = b.fmul(x, ratio)  # keeps the sign of zero
     # NaN compares false: it stays
     return b.select(b.fcmp_ordered("ogt", size, constant(kind, 0.625)), large, small)
 

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from helix_core import files
 
+from . import _files
+from ._files import need
 from ._mamba_lm import MambaConfig, MambaLM
+
+_OP = "MambaLM.from_transformers"
 
 _BLOCK = {  # ours: theirs
     "norm.weight": "norm.weight",
@@ -40,24 +44,16 @@ def transformers_name(name: str) -> str:
     return f"backbone.layers.{index}.{_BLOCK[rest]}"
 
 
-def _need(ok: bool, field: str, want: str, got: Any) -> None:
-    if not ok:
-        raise files.FileError(
-            f"[MambaLM.from_transformers] expected config.json with {field} {want}; got "
-            f"{got!r}"
-        )
-
-
 def read_config(values: dict[str, Any]) -> MambaConfig:
     """Our configuration of a ``config.json``; what we do not compute is refused."""
     v = values
     kind = v.get("model_type")
-    _need(kind == "mamba", "model_type", "'mamba'", kind)
+    need(_OP, kind == "mamba", "model_type", "'mamba'", kind)
     act = v.get("hidden_act", "silu")
-    _need(act in ("silu", "swish"), "hidden_act", "'silu'", act)
+    need(_OP, act in ("silu", "swish"), "hidden_act", "'silu'", act)
     d = int(v.get("hidden_size", 768))
     inner = int(v.get("intermediate_size", v.get("expand", 2) * d))
-    _need(inner % d == 0, "intermediate_size", f"a multiple of {d}", inner)
+    need(_OP, inner % d == 0, "intermediate_size", f"a multiple of {d}", inner)
     rank = v.get("time_step_rank", "auto")
     return MambaConfig(
         vocab_size=int(v.get("vocab_size", 50280)),
@@ -108,35 +104,12 @@ def write_config(c: MambaConfig) -> dict[str, Any]:
     }
 
 
-def read_weights(folder: Path) -> dict[str, np.ndarray]:
-    """Arrays of ``model.safetensors``, or of the files that its index names."""
-    index = folder / "model.safetensors.index.json"
-    names = ["model.safetensors"]
-    if index.is_file():
-        names = sorted(set(files.read_json(index).get("weight_map", {}).values()))
-        for n in names:
-            if Path(n).name != n:
-                raise files.FileError(
-                    f"[MambaLM.from_transformers] expected plain file names in {index}; "
-                    f"got {n!r}"
-                )
-    out: dict[str, np.ndarray] = {}
-    for n in names:
-        out.update(files.load_tensors(folder / n))
-    return out
-
-
 def load(folder: str | Path, device: Any = None) -> MambaLM:
     """See `MambaLM.from_transformers`."""
     folder = Path(folder)
-    config = folder / "config.json"
-    if not config.is_file():
-        raise files.FileError(
-            f"[MambaLM.from_transformers] expected a folder with config.json and "
-            f"model.safetensors; got {str(folder)!r}"
-        )
-    model = MambaLM(read_config(files.read_json(config)), device=device)
-    arrays = read_weights(folder)
+    values = _files.read_config(_OP, folder)
+    model = MambaLM(read_config(values), device=device)
+    arrays = _files.read_weights(_OP, folder)
     old = "backbone.embedding.weight"  # the original repository's name
     if old in arrays:
         arrays["backbone.embeddings.weight"] = arrays.pop(old)

@@ -22,6 +22,9 @@ _LAYERS = {
     "hyena": ("HyenaBlock", "Gated long convolutions (Hyena)."),
     "lstm": ("LSTMBlock", "Long short-term memory block."),
     "gru": ("GRUBlock", "Gated recurrent unit block."),
+    "attention": ("AttentionBlock", "Self-attention block with a cache."),
+    "mlp": ("MLPBlock", "Feed-forward block, plain or gated."),
+    "transformer": ("TransformerBlock", "Attention and feed-forward block."),
 }
 
 
@@ -55,6 +58,16 @@ def helix_models() -> list[ModelSpec]:
             name="unet",
             factory="helix_layers.vision.unet:build",
             summary="A U-Net, from images to images.",
+        ),
+        ModelSpec(
+            name="transformer_lm",
+            factory="helix_layers.transformer.lm:build",
+            summary="A language model of Transformer blocks, like GPT-2 or Llama.",
+        ),
+        ModelSpec(
+            name="encoder",
+            factory="helix_layers.transformer.encoder:build",
+            summary="A bidirectional encoder, like BERT.",
         ),
         ModelSpec(
             name="stack_lm",

@@ -38,6 +38,15 @@ def summed(op):
     return both
 
 
+def channels(x, w, b, residual):
+    y, mean, var = hx.batch_norm(x, w, b, activation="relu", residual=residual)
+    return hx.concat([hx.reshape(y, -1), mean, var])
+
+
+def affine(x, mean, var, residual):
+    return hx.batch_norm_inference(x, mean, var * var + 1.0, residual=residual)
+
+
 def rows(reduction):
     return lambda x, w, b: hx.linear_cross_entropy(
         x, w, hx.tensor(LABELS, device=x.device), b, -100, 0.1, reduction
@@ -59,6 +68,17 @@ CASES = {
     ),
     "attention": (attend, [(2, 70, 4, 8), (2, 90, 2, 8), (2, 90, 2, 6), (4, 1, 90)]),
     "rotary": (hx.rotary, [(2, 9, 3, 8), (9, 3), (9, 3)]),
+    "batch_norm": (channels, [(3, 37, 6, 5), (37,), (37,), (3, 37, 6, 5)]),
+    "channel_affine": (affine, [(3, 37, 6, 5), (37,), (37,), (3, 37, 6, 5)]),
+    "group_norm": (
+        lambda x, w, b: hx.group_norm(x, 4, w, b),
+        [(3, 36, 6, 5), (36,), (36,)],
+    ),
+    "max_pool": (lambda x: hx.max_pool2d(x, 3, 2, 1), [(3, 20, 9, 8)]),
+    "avg_pool": (
+        lambda x: hx.avg_pool2d(x, 3, 2, 1, True, False),
+        [(3, 20, 9, 8)],
+    ),
     "long_conv": (
         lambda u, k, d, pre, post: hx.long_conv(u, k, d, pre=pre, post=post),
         [(2, 70, 20), (70, 20), (20,), (2, 70, 20), (2, 70, 20)],

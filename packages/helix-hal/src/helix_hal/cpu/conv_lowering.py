@@ -60,11 +60,20 @@ def conv(
     strides, padding = (*one, *strides), (*none, *padding)
     lhs, rhs = (*one, *lhs_dilation), (*one, *rhs_dilation)
     at = (*one, *places)
-    if batch_groups > 1 or (feature_groups == 1 and prod(w.shape[2:]) > prod(places)):
+    if batch_groups > 1 or (feature_groups == 1 and _turned(x, w, places)):
         y = _gradient(x, w, at, strides, padding, lhs, rhs, batch_groups)
     else:
         y = _forward(x, w, at, strides, padding, lhs, rhs, feature_groups)
     return y.reshape((*y.shape[:2], *places)) if n < 3 else y
+
+
+def _turned(x: Array, w: Array, places: Any) -> bool:
+    """Whether this sums over pixels: the gradient rule swaps the first two axes of both
+    operands, which their strides still show."""
+    steps = [a.strides[0] - a.strides[1] for a in (x, w)]
+    if max(steps) == 0:
+        return prod(w.shape[2:]) > prod(places)
+    return max(steps) <= 0
 
 
 def _cubes(a: Array) -> Array:

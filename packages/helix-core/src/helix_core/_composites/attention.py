@@ -265,7 +265,7 @@ def attention(
                 f"[attention] expected integer lengths; got {lengths.aval!r}"
             )
         args.append(ops.cast(lengths, "int32"))
-    return attention_c(  # type: ignore[no-any-return]
+    return attention_c(
         *args,
         causal=bool(causal),
         window=window,
@@ -278,28 +278,26 @@ def attention(
 
 
 def _check(q: Tensor, k: Tensor, v: Tensor, window: Any) -> None:
-    got = f"got q.shape={q.shape}, k.shape={k.shape}, v.shape={v.shape}"
     if q.ndim != 4 or k.ndim != 4 or v.ndim != 4:
-        raise ShapeError(
-            f"[attention] expected q, k and v (batch, time, heads, d_head); {got}"
-        )
-    if k.shape[:3] != v.shape[:3] or q.shape[0] != k.shape[0]:
-        raise ShapeError(
-            f"[attention] expected one batch size, and k and v of equal time and heads; "
-            f"{got}"
-        )
-    if q.shape[3] != k.shape[3] or not q.shape[3]:
-        raise ShapeError(f"[attention] expected q and k of one d_head >= 1; {got}")
-    heads, kv_heads = q.shape[2], k.shape[2]
+        _expected("q, k and v (batch, time, heads, d_head)", q, k, v)
+    (b, _, heads, d), (_, _, kv_heads, d_k) = q.shape, k.shape
+    if k.shape[:3] != v.shape[:3] or b != k.shape[0]:
+        _expected("one batch size, and k and v of equal time and heads", q, k, v)
+    if d != d_k or not d:
+        _expected("q and k of one d_head >= 1", q, k, v)
     if not kv_heads or heads % kv_heads:
-        raise ShapeError(
-            f"[attention] expected a number of key heads that divides {heads} query "
-            f"heads; {got}"
-        )
+        _expected(f"key heads whose number divides {heads} query heads", q, k, v)
     if window is not None and (type(window) is not int or window < 1):
         raise HelixError(
             f"[attention] expected window None or a whole number >= 1; got {window!r}"
         )
+
+
+def _expected(what: str, q: Tensor, k: Tensor, v: Tensor) -> None:
+    raise ShapeError(
+        f"[attention] expected {what}; got q.shape={q.shape}, k.shape={k.shape}, "
+        f"v.shape={v.shape} on {q.device.name!r}"
+    )
 
 
 def _bias(bias: Tensor, q: Tensor, k: Tensor) -> Tensor:

@@ -116,6 +116,4 @@ def rotary(x: Any, cos: Any, sin: Any, *, interleaved: bool = False) -> Tensor:
         return x
     if cos.ndim == 2:
         cos, sin = ops.expand_dims(cos, 0), ops.expand_dims(sin, 0)
-    return rotary_c(  # type: ignore[no-any-return]
-        *ops.lift(x, cos, sin, inexact=True), interleaved=bool(interleaved)
-    )
+    return rotary_c(*ops.lift(x, cos, sin, inexact=True), interleaved=bool(interleaved))

@@ -12,10 +12,11 @@ def _call(rest: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, tuple[Any,
     from helix_hal.cpu.kernels.attention_blocks import Call
 
     it = iter(rest)
-    named = {k: next(it) if attrs[k] else None for k in ("bias", "slopes", "lengths")}
-    given = {k: attrs[k] for k in ("causal", "window", "scale")}
-    half = attrs["compute"] == "bfloat16"
-    return Call(**given, **named, half=half), tuple(it)
+    said: dict[str, Any] = {k: attrs[k] for k in ("causal", "window", "scale")}
+    for name in ("bias", "slopes", "lengths"):
+        said[name] = next(it) if attrs[name] else None
+    said["half"] = attrs["compute"] == "bfloat16"
+    return Call(**said), tuple(it)
 
 
 @serves("attention.fwd", single)

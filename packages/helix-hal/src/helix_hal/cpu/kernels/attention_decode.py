@@ -55,6 +55,7 @@ __all__ = ["MOST", "attention_decode"]
 
 MOST = 8  # rows of a unit; from there on copying pays
 _PART = 512  # keys of a task
+_LEAST = 1 << 21  # bytes of a cache that are worth waking a thread for
 _NEAR = 64  # keys whose values are used for one row after the other
 _four, _one = row_access(4), row_access(1)
 _load4, _store4, _load1, _store1 = _four.load, _four.store, _one.load, _one.store
@@ -292,7 +293,7 @@ def attention_decode(q: Array, k: Array, v: Array, call: Call) -> tuple[Array, A
     Memory beside the results: for each 512 keys of a head a row of values for each query.
     """
     q, k, v = (readable(a) for a in (q, k, v))
-    (b, tq, heads, _), (tk, g, dv) = q.shape, v.shape[1:]
+    (b, tq, heads, d), (tk, g, dv) = q.shape, v.shape[1:]
     if call.bias is not None:
         call = call._replace(bias=readable(call.bias))
     size, (lengths, slopes) = describe(q, k, v, call), options(call)
@@ -305,6 +306,7 @@ def attention_decode(q: Array, k: Array, v: Array, call: Call) -> tuple[Array, A
         _partial(call.bias is not None, call.slopes is not None),
         *(tasks, size, np.float32(call.scale), lengths, slopes),
         *(tops, totals, sums),
+        grain=max(1, _LEAST // (min(_PART, tk) * (d + dv) * 4)),
     )
     flat = y.reshape(-1), lse.reshape(-1)
     launch(_combine, b * g, size, tops, totals, sums, *flat, grain=16)

@@ -90,6 +90,11 @@ CASES = {
     "layer_norm_add": (summed(hx.layer_norm), [(9, 40), (40,), (40,), (9, 40)]),
     "softmax": (hx.softmax, [(3, 5, 40)]),
     "log_softmax": (lambda x: hx.log_softmax(x, 0), [(40, 9)]),
+    "linear": (hx.linear, [(5, 14, 60), (81, 60), (81,)]),
+    "linear_act": (
+        lambda x, w, b, r: hx.linear(x, w, b, activation="gelu", residual=r),
+        [(5, 14, 60), (81, 60), (81,), (5, 14, 81)],
+    ),
     "linear_cross_entropy": (rows("mean"), [(11, 8), (31, 8), (31,)]),
     "linear_cross_entropy_rows": (rows("none"), [(11, 8), (31, 8), (31,)]),
     "embedding": (

@@ -17,6 +17,7 @@ from helix_core.reference.backend import NumpyBackend
 from helix_hal.cpu import attention_specs as _attention_specs  # noqa: F401
 from helix_hal.cpu import conv_specs as _conv_specs  # noqa: F401
 from helix_hal.cpu import elementary_specs as _elementary_specs  # noqa: F401
+from helix_hal.cpu import linear_specs as _linear_specs  # noqa: F401
 from helix_hal.cpu import long_conv_specs as _long_conv_specs  # noqa: F401
 from helix_hal.cpu import model_specs as _model_specs  # noqa: F401 (registers)
 from helix_hal.cpu import rnn_specs as _rnn_specs  # noqa: F401

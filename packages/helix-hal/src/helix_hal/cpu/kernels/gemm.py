@@ -52,7 +52,7 @@ from helix_hal.cpu.kernels.simd import BYTES, scratch_like, splat
 from helix_hal.cpu.kernels.tables import array_at
 from helix_hal.cpu.launch import launch
 
-__all__ = ["matmul"]
+__all__ = ["matmul", "multiply", "products"]
 
 Array = NDArray[Any]
 
@@ -141,7 +141,7 @@ def _nothing(c, extra, item, top, bottom, c_rows, first, n):
     """No epilogue."""
 
 
-def _products(finish: Jitted) -> Jitted:
+def products(finish: Jitted) -> Jitted:
     """A kernel that calls `finish` on parts of the result that are in the cache."""
 
     @kernel
@@ -205,7 +205,7 @@ def _products(finish: Jitted) -> Jitted:
     return run
 
 
-_run = _products(_nothing)
+_run = products(_nothing)
 
 
 # ------------------------------------------------------------------------------ calls
@@ -233,14 +233,15 @@ def multiply(
 ) -> None:
     """`matmul`; with `pairs` operands of float32 are rounded to bfloat16.
 
-    ``run(…, extra)`` finishes parts of the result: see `_products`.
+    So they are beside one of uint16. ``run(..., extra)`` finishes parts of the result:
+    see `products`.
     """
     m, depth = x.shape[-2:]
     if not depth:
         out[...] = 0
     if not depth or not out.size:
         return
-    pairs = pairs or x.dtype.char == "H"
+    pairs = pairs or "H" in (x.dtype.char, y.dtype.char)
     x, y = _readable(x), _readable(y)
     n, batch = out.shape[-1], out.shape[:-2]
     target = np.dtype(np.int32) if pairs else x.dtype
@@ -253,14 +254,15 @@ def multiply(
     addresses = np.empty((prod(batch), 3), np.int64)
     for column, array in zip(addresses.T, (x, y, out), strict=True):
         column[:] = _addresses(array, batch)
-    like, spare = np.empty(0, x.dtype), np.empty(0, out.dtype)
+    spare = np.empty(0, out.dtype)
     launch(
         *(_pack_right, prod(batch) * -(-panels // _TOGETHER)),
-        *(size, addresses, like, packed),
+        *(size, addresses, np.empty(0, y.dtype), packed),
     )
     tasks = prod(batch) * plan[2] * plan[3]
     if extra is None:
         extra = _EMPTY
+    like = np.empty(0, x.dtype)
     launch(run, tasks, size, addresses, like, packed, spare, extra)
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from helix_hal.cpu.jit import Intrinsic, intrinsic
 from helix_hal.cpu.kernels.simd import BYTES, _shuffle, pointer, store_at, transpose
 
-__all__ = ["across", "dot_pairs", "load_some", "store_some", "straight", "turned"]
-__all__ += ["vector_of", "whole_across", "whole_straight", "whole_turned"]
+__all__ = ["across", "dot_pairs", "halved", "load_some", "store_some", "straight"]
+__all__ += ["turned", "vector_of", "whole_across", "whole_straight", "whole_turned"]
 
 
 # ------------------------------------------------------------ vectors of part of a row
@@ -25,7 +25,7 @@ def vector_of(dtype: Any, count: int) -> Any:
     from numba import types
 
     if isinstance(dtype, types.Integer):
-        return ir.VectorType(ir.IntType(dtype.bitwidth), count)
+        return ir.VectorType(ir.IntType(int(dtype.bitwidth)), count)  # type: ignore[attr-defined]
     real = ir.FloatType() if dtype.bitwidth == 32 else ir.DoubleType()
     return ir.VectorType(real, count)
 
@@ -139,6 +139,16 @@ def _rounded(builder: Any, low: Any, high: Any) -> Any:
     name = "llvm.x86.avx512bf16.cvtne2ps2bf16.512"
     half = _declared(builder, name, result, [high, low])
     return builder.bitcast(half, ir.VectorType(ir.IntType(16), 32))
+
+
+def halved(builder: Any, x: Any) -> Any:
+    """Sixteen float32 as bfloat16, seen as 16-bit integers."""
+    from llvmlite import ir
+
+    kinds = _half_kinds(16)
+    name = "llvm.x86.avx512bf16.cvtneps2bf16.512"
+    half = _declared(builder, name, kinds[0], [x])
+    return builder.bitcast(half, ir.VectorType(ir.IntType(16), 16))
 
 
 def dot_pairs(builder: Any, x: Any, y: Any, total: Any) -> Any:

@@ -10,10 +10,11 @@ import helix_core as hx
 import numpy as np
 from helix_core import files
 
-from .._mamba_files import read_weights
+from .. import _files
 from ._filter import positions, times
 from ._lm import HyenaConfig, HyenaLM
 
+_OP = "HyenaLM.from_transformers"
 _BLOCK = {  # ours: theirs
     "norm": "norm1",
     "norm2": "norm2",
@@ -59,23 +60,17 @@ def _theirs(name: str) -> str:
     return f"{start}{_BLOCK[module]}.{kind}"
 
 
-def _need(ok: bool, field: str, want: str, got: Any) -> None:
-    if not ok:
-        raise files.FileError(
-            f"[HyenaLM.from_transformers] expected config.json with {field} {want}; got "
-            f"{got!r}"
-        )
-
-
 def read_config(values: dict[str, Any]) -> HyenaConfig:
     """Our configuration of a ``config.json``; what we do not compute is refused."""
     v = values
     kind, order = v.get("model_type"), int(v.get("hyena_order", 2))
-    _need(kind == "hyenadna", "model_type", "'hyenadna'", kind)
-    _need(order == 2, "hyena_order", "2", order)
-    _need(bool(v.get("use_bias", True)), "use_bias", "true", v.get("use_bias"))
+    _files.need(_OP, kind == "hyenadna", "model_type", "'hyenadna'", kind)
+    _files.need(_OP, order == 2, "hyena_order", "2", order)
+    _files.need(
+        _OP, bool(v.get("use_bias", True)), "use_bias", "true", v.get("use_bias")
+    )
     eps = float(v.get("layer_norm_epsilon", 1e-5))
-    _need(eps == 1e-5, "layer_norm_epsilon", "1e-5, as its blocks have", eps)
+    _files.need(_OP, eps == 1e-5, "layer_norm_epsilon", "1e-5, as its blocks have", eps)
     d = int(v.get("d_model", 256))
     size, multiple = (
         int(v.get("vocab_size", 12)),
@@ -140,7 +135,7 @@ def _without_aliases(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             first = f"{alias[1]}1.freq"
             if not np.array_equal(a, arrays.get(first, a)):
                 raise files.FileError(
-                    f"[HyenaLM.from_transformers] expected {name} to equal {first}: "
+                    f"[{_OP}] expected {name} to equal {first}: "
                     "filters share one frequency; got different values"
                 )
             name = first
@@ -162,13 +157,8 @@ def _learned(arrays: dict[str, np.ndarray], c: HyenaConfig) -> bool:
 def load(folder: str | Path, device: Any = None) -> HyenaLM:
     """See `HyenaLM.from_transformers`."""
     folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise files.FileError(
-            f"[HyenaLM.from_transformers] expected a folder with config.json and "
-            f"model.safetensors; got {str(folder)!r}"
-        )
-    c = read_config(files.read_json(folder / "config.json"))
-    arrays = _without_aliases(read_weights(folder))
+    c = read_config(_files.read_config(_OP, folder))
+    arrays = _without_aliases(_files.read_weights(_OP, folder))
     if c.tie_embeddings:
         arrays.pop("lm_head.weight", None)
     if _learned(arrays, c):
@@ -198,8 +188,8 @@ def load(folder: str | Path, device: Any = None) -> HyenaLM:
     if any(problems.values()):
         said = [f"{k}: {', '.join(v)}" for k, v in problems.items() if v]
         raise hx.StateDictError(
-            "[HyenaLM.from_transformers] expected the tensors that config.json "
-            f"describes; got {' | '.join(said)}"
+            f"[{_OP}] expected the weights that config.json describes; got "
+            f" {' | '.join(said)}"
         )
     model.load_state_dict(state)
     return model

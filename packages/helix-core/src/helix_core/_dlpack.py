@@ -21,6 +21,7 @@ from ._errors import DeviceError, DTypeError
 from ._tensor import Tensor
 
 CPU = (1, 0)  # kDLCPU
+_NUMPY_VERSIONED = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
 _UINT = 1
 _CODES = {dt.bfloat16: 4, dt.float8_e4m3fn: 10, dt.float8_e5m2: 12}
 _BY_CODE = {(code, 8 * d.itemsize): d for d, code in _CODES.items()}
@@ -73,8 +74,8 @@ def _type_of(capsule: Any) -> _DLDataType:
         raise BufferError(f"[from_dlpack] expected an unused capsule; got {name!r}")
     address = api.PyCapsule_GetPointer(capsule, name)
     if name == b"dltensor_versioned":
-        return _Versioned.from_address(address).dl_tensor.dtype  # type: ignore[no-any-return]
-    return _DLTensor.from_address(address).dtype  # type: ignore[no-any-return]
+        return _Versioned.from_address(address).dl_tensor.dtype
+    return _DLTensor.from_address(address).dtype
 
 
 # ------------------------------------------------------------------------------ export
@@ -98,16 +99,14 @@ def export(
     code = _CODES.get(dtype)
     array = array.view(f"u{dtype.itemsize}") if code is not None else array.view()
     array.flags.writeable = False
-    versioned = max_version is not None and max_version[0] >= 1
+    versioned = _NUMPY_VERSIONED and max_version is not None and max_version[0] >= 1
     if copy is False and not versioned:
         raise BufferError(
             "[dlpack] expected a consumer of DLPack 1.0 for read-only memory; got "
             f"max_version={max_version}. Hint: allow a copy"
         )
     if versioned:
-        capsule = array.__dlpack__(  # type: ignore[call-arg]
-            max_version=max_version, copy=True if copy else None
-        )
+        capsule = array.__dlpack__(max_version=max_version, copy=True if copy else None)
     else:
         capsule = np.array(array).__dlpack__()
     if code is not None:
@@ -223,7 +222,7 @@ def _host_array(x: Any, copy: bool | None) -> np.ndarray:
     if ours is not None:
         kind.code = _UINT
     try:
-        array = np.from_dlpack(_Source(capsule))  # type: ignore[arg-type]
+        array = np.from_dlpack(_Source(capsule))
     except RuntimeError as e:
         raise DTypeError(
             f"[from_dlpack] expected a data type of this library; got code {kind.code} "

@@ -100,8 +100,8 @@ def _cosh_complex(z: Tensor) -> Tensor:
 
 sinh_c = _declare("sinh", _sinh, lambda x, y: cosh(x), _sinh_complex)
 cosh_c = _declare("cosh", _cosh, lambda x, y: sinh(x), _cosh_complex)
-sinh = _public(sinh_c, "Hyperbolic sine.")
-cosh = _public(cosh_c, "Hyperbolic cosine.")
+sinh: Callable[[Any], Tensor] = _public(sinh_c, "Hyperbolic sine.")
+cosh: Callable[[Any], Tensor] = _public(cosh_c, "Hyperbolic cosine.")
 
 
 def _asinh(x: Tensor) -> Tensor:

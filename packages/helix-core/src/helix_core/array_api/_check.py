@@ -64,7 +64,7 @@ def pair_of(name: str, x1: Any, x2: Any, kinds: tuple[str, ...]) -> tuple[Any, A
 def copied(x: Tensor) -> Tensor:
     """The same values in memory of their own, with their gradient."""
     zero = _zero(x)
-    return bind(pad_p, x, zero, pads=((0, 0, 0),) * x.ndim)  # type: ignore[no-any-return]
+    return bind(pad_p, x, zero, pads=((0, 0, 0),) * x.ndim)
 
 
 def _zero(x: Tensor) -> Tensor:

@@ -94,7 +94,8 @@ def finfo(type: DType | Tensor, /) -> FInfo:
     if not d.inexact:
         raise DTypeError(f"[finfo] expected a floating-point dtype; got {d}")
     real = dt.real_dtype(d)
-    info: Any = ml_dtypes.finfo(real.dtype)
+    limits: Any = ml_dtypes.finfo
+    info = limits(real.dtype)
     return FInfo(
         bits=8 * real.itemsize,
         eps=float(info.eps),

@@ -30,18 +30,18 @@ def _named(op: Any, name: str, fn: Any) -> Any:
 
 def _unary(name: str, fn: Any, kinds: tuple[str, ...]) -> Callable[[Tensor], Tensor]:
     def op(x: Tensor, /) -> Tensor:
-        return fn(tensor_of(name, x, kinds))  # type: ignore[no-any-return]
+        return fn(tensor_of(name, x, kinds))
 
-    return _named(op, name, fn)  # type: ignore[no-any-return]
+    return _named(op, name, fn)
 
 
 def _binary(
     name: str, fn: Any, kinds: tuple[str, ...]
 ) -> Callable[[Tensor | complex, Tensor | complex], Tensor]:
     def op(x1: Tensor | complex, x2: Tensor | complex, /) -> Tensor:
-        return fn(*pair_of(name, x1, x2, kinds))  # type: ignore[no-any-return]
+        return fn(*pair_of(name, x1, x2, kinds))
 
-    return _named(op, name, fn)  # type: ignore[no-any-return]
+    return _named(op, name, fn)
 
 
 def _round(x: Tensor) -> Tensor:

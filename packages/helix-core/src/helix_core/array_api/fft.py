@@ -28,7 +28,7 @@ def _one(name: str, kinds: tuple[str, ...]) -> Any:
         axis: int = -1,
         norm: str = "backward",
     ) -> Tensor:
-        return fn(tensor_of(name, x, kinds), n, axis, norm)  # type: ignore[no-any-return]
+        return fn(tensor_of(name, x, kinds), n, axis, norm)
 
     op.__name__ = op.__qualname__ = name
     op.__doc__ = fn.__doc__
@@ -46,7 +46,7 @@ def _many(name: str, kinds: tuple[str, ...]) -> Any:
         axes: Sequence[int] | None = None,
         norm: str = "backward",
     ) -> Tensor:
-        return fn(tensor_of(name, x, kinds), s, axes, norm)  # type: ignore[no-any-return]
+        return fn(tensor_of(name, x, kinds), s, axes, norm)
 
     op.__name__ = op.__qualname__ = name
     op.__doc__ = fn.__doc__

@@ -104,6 +104,15 @@ def test_model_settings(train, runs):
     assert RunDir(runs / "train").store.load().arrays["model"]["head"].shape == (5, 256)
 
 
+def test_precision_is_stored_and_changes_the_losses(train, runs):
+    for precision in ("fp32", "bf16"):
+        args = ("--precision", precision, "--name", precision)
+        assert train("--steps", 3, "--json", *args)[0] == 0
+        stored = json.loads((runs / precision / "config.json").read_text())
+        assert stored["precision"] == precision
+    assert rows(runs / "fp32") != rows(runs / "bf16")
+
+
 def test_early_stopping(train, runs):
     code, out, _ = train(
         *("--steps", 40, "--lr", 1e-9, "--eval-every", 1, "--patience", 2, "--json")

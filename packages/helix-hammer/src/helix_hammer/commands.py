@@ -92,6 +92,11 @@ def _number_options(command: Any) -> Any:
     "--schedule",
     help="constant, cosine, wsd, ...: see `helix plugins`. [cosine]",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16"]),
+    help="What products are computed in; all else is float32. [fp32]",
+)
 @click.option("--callback", "callbacks", multiple=True, help="A callback by name.")
 @click.option("--logger", "loggers", multiple=True, help="A metrics logger by name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")

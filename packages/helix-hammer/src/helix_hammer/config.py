@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from helix_core import HelixError, files
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -48,6 +48,7 @@ class TrainConfig(BaseModel):
     beta2: float = Field(0.95, gt=0, lt=1)
     clip: float | None = Field(1.0, gt=0)
     clip_value: float | None = Field(None, gt=0)
+    precision: Literal["fp32", "bf16"] = "fp32"
     ema: float | None = Field(None, gt=0, lt=1)
     eval_every: int = Field(0, ge=0)
     eval_bytes: PositiveInt = 65_536

@@ -192,6 +192,7 @@ def make_trainer(
         accumulate=config.accumulate,
         clip=config.clip,
         clip_value=config.clip_value,
+        precision=config.precision,
         evaluate=evaluate,
         eval_every=config.eval_every,
         metric=METRIC,

@@ -23,6 +23,8 @@ from .rundir import RunDir
 from .snapshot import capture, finite, restore
 from .stream import as_stream
 
+_COMPUTE = {"fp32": "float32", "bf16": "bfloat16"}
+
 
 class Trainer:
     """Train a module.
@@ -48,6 +50,11 @@ class Trainer:
         of its last array.
     clip, clip_value : float, optional
         Largest global norm of the gradient; largest magnitude of an element.
+    precision : {"fp32", "bf16"}
+        With "bf16" the products of the training step, forward and backward, round their
+        operands to bfloat16 and accumulate in float32 (`helix_core.precision`).
+        Weights, gradients, optimizer state, reductions and activations stay float32;
+        so do evaluations.
     evaluate : callable, optional
         ``evaluate(model) -> dict of float``, run every ``eval_every`` steps and at the
         end, on the averaged weights where there are some. It leaves the random state
@@ -94,6 +101,7 @@ class Trainer:
         count: Callable[[Any], float] = batch_count,
         clip: float | None = None,
         clip_value: float | None = None,
+        precision: str = "fp32",
         evaluate: Callable[[Any], dict[str, float]] | None = None,
         eval_every: int = 0,
         metric: str = "loss",
@@ -114,6 +122,11 @@ class Trainer:
                 "[trainer] expected steps, eval_every, save_every >= 0 and accumulate >= "
                 f"1; got {steps}, {eval_every}, {save_every}, {accumulate}"
             )
+        if precision not in _COMPUTE:
+            raise hx.HelixError(
+                f"[trainer] expected precision 'fp32' or 'bf16'; got {precision!r}"
+            )
+        self.precision = precision
         self.model, self.optimizer, self.data = model, optimizer, as_stream(data)
         self.steps, self.accumulate = steps, accumulate
         self.loss, self.count, self.schedule = loss, count, schedule
@@ -207,16 +220,21 @@ class Trainer:
         """Gradients of the mean loss over the batches of a step, and that loss."""
         first = self.global_step * self.accumulate
         if self.accumulate == 1:
-            loss: Any = self.loss(self.model, self.data[first])
+            loss: Any = self._loss(self.data[first])
             loss.backward()
             return finite(self, "loss", loss.item())
         batches = [self.data[first + i] for i in range(self.accumulate)]
         total = 0.0
         for batch, share in zip(batches, shares(batches, self.count), strict=True):
-            loss = self.loss(self.model, batch) * share
+            loss = self._loss(batch) * share
             loss.backward()
             total += loss.item()
         return finite(self, "loss", total)
+
+    def _loss(self, batch: Any) -> Any:
+        """Of one batch; its gradient has the precision that it was computed in."""
+        with hx.precision(_COMPUTE[self.precision]):
+            return self.loss(self.model, batch)
 
     def _clip(self) -> dict[str, float]:
         if self.clip_value is not None:

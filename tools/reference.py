@@ -21,7 +21,7 @@ CORE = (
     ("Tensors", "_tensor _create _dtypes _device _errors _dlpack"),
     ("Elementwise functions", "_ops _elementary"),
     ("Activations", "activations"),
-    ("Moving elements", "_shape _indexing _diagonal _arrange"),
+    ("Moving elements", "_shape _indexing _diagonal _arrange _pad"),
     ("Reductions and scans", "_reduce _extra"),
     ("Sorting, searching, sets", "_sort _sets"),
     ("Products", "_contract"),

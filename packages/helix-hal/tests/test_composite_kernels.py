@@ -109,7 +109,8 @@ CASES = {
     "gelu_tanh": (lambda x: hx.gelu(x, "tanh"), [(70, 70)]),
 }
 ONLY_FLOAT32 = {"attention", "selective_scan", "causal_conv1d", "long_conv"}
-LAYERS_OWN = ("mamba_lm_step", "lstm", "gru", "s4d_")  # declared by helix_layers
+# declared by helix_layers
+LAYERS_OWN = ("attention_step", "mamba_lm_step", "lstm", "gru", "s4d_")
 
 
 def run(name, device, dtype):

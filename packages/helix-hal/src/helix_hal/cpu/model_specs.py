@@ -23,3 +23,17 @@ def _mamba_lm_step(
     from helix_hal.cpu.kernels.mamba_step import mamba_lm_step
 
     return mamba_lm_step(c(ids), conv, ssm, *w, **attrs)
+
+
+def _some_last(device: Any, *avals: Any, **attrs: Any) -> Any:
+    """Float32, and something to attend to; all keys may still be among the last."""
+    q, _, _, *rest = avals
+    return single(device, q, *rest)
+
+
+@serves("attention_step", _some_last)
+def _attention_step(dev: Any, *xs: Any, compute: str) -> Any:
+    from helix_hal.cpu.kernels.attention_step import attention_step
+
+    slopes = xs[5] if len(xs) > 5 else None
+    return attention_step(*xs[:5], slopes, compute == "bfloat16")

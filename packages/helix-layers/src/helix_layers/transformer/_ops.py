@@ -36,8 +36,15 @@ split_heads = hx.composite(
 
 @hx.composite("attention_step")
 def attention_step(
-    q: Any, keys: Any, values: Any, last_keys: Any, last_values: Any, *slopes: Any
+    q: Any,
+    keys: Any,
+    values: Any,
+    last_keys: Any,
+    last_values: Any,
+    *slopes: Any,
+    compute: str = "float32",
 ) -> Any:
     k = hx.concat([keys, last_keys], 1)
     v = hx.concat([values, last_values], 1)
-    return hx.attention(q, k, v, causal=True, slopes=slopes[0] if slopes else None)
+    with hx.precision(compute):
+        return hx.attention(q, k, v, slopes=slopes[0] if slopes else None, causal=True)

@@ -268,7 +268,8 @@ class AttentionMixer(hx.Module):
             room = self.window - near[0].shape[1]
             far = _tail(far[0], room), _tail(far[1], room)
         slopes = self._slopes(x)
-        y = attention_step(q, *far, *near, *([] if slopes is None else [slopes]))
+        cache = (*far, *near) if slopes is None else (*far, *near, slopes)
+        y = attention_step(q, *cache, compute=hx.get_precision())
         few, many = near[0].shape[1], far[0].shape[1]
         if few >= _FEW and few * few >= many:
             far = hx.concat([far[0], near[0]], 1), hx.concat([far[1], near[1]], 1)
@@ -393,4 +394,5 @@ class CrossAttention(hx.Module):
         kv = hx.reshape(self.kv_proj(context), (*context.shape[:2], 2 * g, d))
         k, v = hx.split(kv, 2, 2)
         y = hx.attention(q, k, v, lengths=lengths)
-        return self.out_proj(hx.reshape(y, (b, t, h * d)))
+        out: hx.Tensor = self.out_proj(hx.reshape(y, (b, t, h * d)))
+        return out

@@ -238,10 +238,11 @@ class Encoder(hx.Module):
                 f"[Encoder.sentences] expected at least one place for pooling "
                 f"{pooling!r}; got ids (batch, 0)"
             )
-        y = h[:, 0] if pooling == "cls" else _pool(h, lengths, pooling)
+        y: hx.Tensor = h[:, 0] if pooling == "cls" else _pool(h, lengths, pooling)
         if not normalise:
             return y
-        return y * hx.rsqrt(hx.maximum(hx.sum(y * y, -1, True), 1e-24))
+        unit: hx.Tensor = y * hx.rsqrt(hx.maximum(hx.sum(y * y, -1, True), 1e-24))
+        return unit
 
     # --------------------------------------------------------------------------- files
     @classmethod

@@ -25,7 +25,7 @@ def load(folder: str | Path, device: Any = None) -> TransformerLM:
     """See `TransformerLM.from_transformers`."""
     folder = Path(folder)
     values = _files.read_config(OP, folder)
-    kind = values.get("model_type")
+    kind = str(values.get("model_type"))
     _files.need(OP, kind in KINDS, "model_type", f"one of {', '.join(KINDS)}", kind)
     layout = KINDS[kind]
     model = TransformerLM(layout.read_config(values), device=device)

@@ -224,9 +224,8 @@ def alibi_slopes(n_heads: int) -> Array:
     [0.25, 0.0625, 0.015625, 0.00390625]
     """
 
-    def powers(n: int) -> Array:
-        steps: Array = 2.0 ** (-8.0 / n * np.arange(1, n + 1))
-        return steps
+    def powers(n: int) -> Any:
+        return 2.0 ** (-8.0 / n * np.arange(1, n + 1))
 
     below = 1 << (n_heads.bit_length() - 1)
     return np.concatenate([powers(below), powers(2 * below)[::2][: n_heads - below]])
@@ -251,7 +250,7 @@ class Sinusoids(_Tables):
         rates = 10_000.0 ** (-np.arange(0, self.d_model, 2) / self.d_model)
         angles = np.outer(np.arange(start, start + time), rates)
         both = np.stack([np.sin(angles), np.cos(angles)], -1)
-        return (both.reshape(time, -1)[:, : self.d_model],)
+        return (both.reshape(time, 2 * len(rates))[:, : self.d_model],)
 
     def __call__(self, x: Any, start: int = 0) -> Any:
         """Add them to x (batch, time, d_model), whose first place is ``start``."""

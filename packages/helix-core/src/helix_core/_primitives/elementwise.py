@@ -341,6 +341,11 @@ def _log1p_decomposed(x: Any) -> Any:
 
 
 def _expm1_decomposed(x: Any) -> Any:
+    if x.dtype.category == "complex":
+        a, b = ops.real(x), ops.imag(x)
+        half = ops.sin(0.5 * b)
+        re = ops.expm1(a) * ops.cos(b) - 2.0 * half * half
+        return ops.complex_(re, ops.exp(a) * ops.sin(b))
     u = ops.exp(x)  # Kahan: (u - 1) * x / log(u)
     d = u - 1.0
     plain = ops.logical_or(ops.eq(u, 1), ops.eq(u, 0))
@@ -383,8 +388,10 @@ cos_p = _unary(
 
 def _tanh_decomposed(x: Any) -> Any:
     if x.dtype.category == "complex":
-        t = ops.expm1(2.0 * x)
-        return t / (t + 2.0)
+        left = ops.lt(ops.real(x), 0)
+        t = ops.expm1(-2.0 * ops.where(left, ops.neg_p(x), x))
+        y = t / (t + 2.0)
+        return ops.where(left, y, ops.neg_p(y))
     t = ops.expm1(-2.0 * ops.abs(x))
     out = -t / (t + 2.0)
     return ops.where(ops.lt(x, 0), -out, ops.where(ops.eq(x, 0), x, out))

@@ -233,14 +233,17 @@ def test_torchs_weights_come_back(kind):
 def test_every_weight_that_does_not_fit_is_named(kind):
     arrays = LAYERS[kind](5, 6, num_layers=2).to_torch()
     del arrays["weight_hh_l1"], arrays["bias_ih_l0"]
-    arrays["weight_hr_l0"] = np.zeros((3, 6), F32)
+    arrays["weight_hr_l1"] = np.zeros((3, 6), F32)
     arrays["bias_hh_l0"] = np.zeros(5, F32)
     with pytest.raises(hx.StateDictError) as e:
         LAYERS[kind].from_torch(arrays)
-    for name in ("weight_hh_l1", "bias_ih_l0", "weight_hr_l0", "bias_hh_l0"):
+    for name in ("weight_hh_l1", "bias_ih_l0", "weight_hr_l1", "bias_hh_l0"):
         assert name in str(e.value)
+    arrays = GRU(5, 6).to_torch() | {"weight_hr_l0": np.zeros((3, 6), F32)}
+    with pytest.raises(hx.StateDictError, match="unexpected: weight_hr_l0"):
+        GRU.from_torch(arrays)
     with pytest.raises(hx.StateDictError, match=r"weight_ih_l0 and weight_hh_l0"):
-        LAYERS[kind].from_torch({"weight": arrays["bias_hh_l1"]})
+        LAYERS[kind].from_torch({"weight": np.zeros(5, F32)})
 
 
 # ---------------------------------------------------------------------------- mixers
@@ -319,6 +322,12 @@ def test_sizes_that_do_not_fit(kind, name, value):
     sizes = {"input_size": 3, "hidden_size": 4, "num_layers": 1, name: value}
     with pytest.raises(LayerError, match=name):
         LAYERS[kind](**sizes)
+
+
+@pytest.mark.parametrize("value", [-1, 4, 5, 2.0, True])
+def test_a_projection_is_to_fewer_features(value):
+    with pytest.raises(LayerError, match="proj_size"):
+        LSTM(3, 4, proj_size=value)
 
 
 def test_dropout_is_a_probability(kind):

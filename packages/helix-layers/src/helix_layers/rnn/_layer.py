@@ -13,7 +13,7 @@ import numpy as np
 from .._check import LayerError, last_axis, positive, sequence
 from ._check import same_dtype, sequence_lengths, state_parts
 
-Weights = tuple[hx.Tensor, hx.Tensor, hx.Tensor, hx.Tensor]  # ih, hh, and their biases
+Weights = tuple[hx.Tensor, ...]  # ih, hh, their biases, and hr where h is projected
 
 
 class Recurrent(hx.Module):
@@ -26,6 +26,8 @@ class Recurrent(hx.Module):
 
     n_gates: ClassVar[int]
     state_type: ClassVar[Any]  # a NamedTuple
+    projects: ClassVar[bool] = False  # whether h may be projected
+    proj_size: int = 0  # to this many features
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class Recurrent(hx.Module):
     @property
     def output_size(self) -> int:
         """Features of a step's output: those of both directions."""
-        return self.hidden_size * len(self._ends)
+        return (self.proj_size or self.hidden_size) * len(self._ends)
 
     def _make(self, layer: int, end: str, where: dict[str, Any]) -> None:
         rows = self.n_gates * self.hidden_size
@@ -68,23 +70,29 @@ class Recurrent(hx.Module):
         bound = 1.0 / math.sqrt(self.hidden_size)
         shapes: dict[str, tuple[int, ...]] = {
             "weight_ih": (rows, inputs),
-            "weight_hh": (rows, self.hidden_size),
+            "weight_hh": (rows, self.proj_size or self.hidden_size),
         }
         if self.bias:
             shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        if self.proj_size:
+            shapes["weight_hr"] = self.proj_size, self.hidden_size
         for kind, shape in shapes.items():
             name = f"{kind}_l{layer}{end}"
             value = hx.init.uniform(shape, -bound, bound, **where)
             setattr(self, name, hx.Parameter(value, name, decay=len(shape) > 1))
 
     def _weights(self, layer: int, end: str) -> Weights:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[
-            : 4 if self.bias else 2
-        ]
-        found = [getattr(self, f"{n}_l{layer}{end}").value for n in names]
-        if not self.bias:
-            found += [hx.zeros_like(found[0][:, 0])] * 2
-        return tuple(found)
+        def find(kind: str) -> hx.Tensor:
+            value: hx.Tensor = getattr(self, f"{kind}_l{layer}{end}").value
+            return value
+
+        matrices = find("weight_ih"), find("weight_hh")
+        if self.bias:
+            biases = find("bias_ih"), find("bias_hh")
+        else:
+            biases = (hx.zeros_like(matrices[0][:, 0]),) * 2
+        projection = (find("weight_hr"),) if self.proj_size else ()
+        return (*matrices, *biases, *projection)
 
     # ------------------------------------------------------------------ what cells do
     def _run(
@@ -115,7 +123,7 @@ class Recurrent(hx.Module):
 
         Returns
         -------
-        Tensor (batch, time, hidden_size * directions), state
+        Tensor (batch, time, output_size), state
 
         Raises
         ------
@@ -148,8 +156,9 @@ class Recurrent(hx.Module):
 
     def _shapes(self, batch: int) -> list[tuple[int, ...]]:
         """Of the parts of a state."""
-        shape = (self.num_layers * len(self._ends), batch, self.hidden_size)
-        return [shape] * len(self.state_type._fields)
+        ends = self.num_layers * len(self._ends)
+        sizes = (self.proj_size or self.hidden_size, self.hidden_size)
+        return [(ends, batch, n) for n in sizes[: len(self.state_type._fields)]]
 
     def _parts(self, state: Any, batch: int) -> tuple[Any, ...]:
         if state is None:
@@ -175,7 +184,7 @@ class Recurrent(hx.Module):
 
         Returns
         -------
-        Tensor (batch, hidden_size), state
+        Tensor (batch, output_size), state
 
         Raises
         ------
@@ -225,9 +234,11 @@ class Recurrent(hx.Module):
                 f"weight_hh_l0; got {', '.join(arrays) or 'nothing'}"
             )
         numbers = [re.fullmatch(r"weight_ih_l(\d+)", n) for n in arrays]
+        if cls.projects and "weight_hr_l0" in arrays:
+            settings["proj_size"] = shapes[1][1]
         made = cls(
             shapes[0][1],
-            shapes[1][1],
+            shapes[1][0] // cls.n_gates,
             num_layers=1 + max(int(m[1]) for m in numbers if m),
             bias=any(n.startswith("bias") for n in arrays),
             bidirectional=any(n.endswith("_reverse") for n in arrays),

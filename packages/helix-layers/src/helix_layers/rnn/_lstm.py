@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import helix_core as hx
 
+from .._check import LayerError
 from .._linear import linear
 from ._layer import Recurrent, Weights
-from ._lstm_op import lstm, lstm_cell
+from ._lstm_op import lstm, lstm_cell, lstm_projected
 
 
 class LSTMState(NamedTuple):
@@ -40,6 +41,10 @@ class LSTM(Recurrent):
         Of what is between layers, in training.
     bidirectional : bool
         Also read each sequence from its end; outputs are those of both directions.
+    proj_size : int
+        If not 0, h_t = W_hr (o tanh(c_t)) has this many features, fewer than hidden_size
+        (Sak et al., arXiv:1402.1128). Such layers run as a loop of products: no backend
+        here has a kernel for them.
     device, dtype, generator
         Where the weights live, their dtype (float32), and what draws them and dropout.
 
@@ -48,7 +53,10 @@ class LSTM(Recurrent):
     weight_ih_l0 : Parameter (4 hidden_size, input_size)
         Rows of i, f, g, o. All weights start uniform in +-1 / sqrt(hidden_size).
     weight_hh_l0 : Parameter (4 hidden_size, hidden_size)
+        Or (4 hidden_size, proj_size).
     bias_ih_l0, bias_hh_l0 : Parameter (4 hidden_size,)
+    weight_hr_l0 : Parameter (proj_size, hidden_size)
+        With proj_size only.
 
     Examples
     --------
@@ -60,18 +68,53 @@ class LSTM(Recurrent):
 
     n_gates = 4
     state_type = LSTMState
+    projects = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        *,
+        device: Any = None,
+        dtype: Any = None,
+        generator: Any = None,
+    ) -> None:
+        whole = isinstance(proj_size, int) and not isinstance(proj_size, bool)
+        if not whole or not 0 <= proj_size < max(hidden_size, 1):
+            raise LayerError(
+                f"[LSTM] expected proj_size to be an int >= 0, less than hidden_size="
+                f"{hidden_size}; got {proj_size!r}"
+            )
+        self.proj_size = proj_size
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            dropout,
+            bidirectional,
+            device=device,
+            dtype=dtype,
+            generator=generator,
+        )
 
     def _run(
         self, x: Any, state: Any, weights: Weights, lengths: Any, reverse: bool
     ) -> tuple[hx.Tensor, tuple[hx.Tensor, ...]]:
-        w_ih, w_hh, b_ih, b_hh = weights
-        y, h, c = lstm(
+        w_ih, w_hh, b_ih, b_hh, *w_hr = weights
+        y, h, c = (lstm_projected if w_hr else lstm)(
             x,
             *state,
             w_ih,
             w_hh,
             b_ih + b_hh,
             lengths,
+            *w_hr,
             reverse=reverse,
             compute=hx.get_precision(),
         )
@@ -87,7 +130,9 @@ def lstm_step(
     x: Any, state: Any, weights: Weights
 ) -> tuple[hx.Tensor, tuple[hx.Tensor, ...]]:
     """Output and state after one step (batch, input)."""
-    (h, c), (w_ih, w_hh, b_ih, b_hh) = state, weights
+    (h, c), (w_ih, w_hh, b_ih, b_hh, *w_hr) = state, weights
     sums = linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh)
     h, c, _ = lstm_cell(sums, c)
+    if w_hr:
+        h = linear(h, w_hr[0])
     return h, (h, c)

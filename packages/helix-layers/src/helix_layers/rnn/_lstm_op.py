@@ -30,6 +30,7 @@ def _walk(
     w_hh: Any,
     bias: Any,
     lengths: Any,
+    w_hr: Any = None,
     *,
     reverse: bool,
     compute: str,
@@ -40,6 +41,8 @@ def _walk(
     def step(carry: Any, now: Any) -> Any:
         (h, c), (a, t) = carry, now
         new_h, new_c, gates = lstm_cell(a + product(h, w_hh, compute), c)
+        if w_hr is not None:
+            new_h = product(new_h, w_hr, compute)
         on = live(t, lengths)
         rows = [hx.where(on, new_h, 0.0)]
         if keep:
@@ -91,3 +94,5 @@ def _lstm_bwd(
 
 
 lstm = hx.composite("lstm", fwd=_lstm_fwd, bwd=_lstm_bwd)(_lstm)
+# with w_hr (p, h) as the last input: outputs are projected, and h0 and y have p features
+lstm_projected = hx.composite("lstm_projected")(_lstm)

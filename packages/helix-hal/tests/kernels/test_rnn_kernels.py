@@ -19,6 +19,7 @@ from helix_hal.cpu.kernels.simd import load, store
 F32 = np.float32
 W = simd.WIDTH
 SIZES = [  # batch, time, input, hidden
+    (8, 5, 6, 7),
     (1, 1, 1, 1),
     (2, 3, 32, 32),
     (3, 40, 5, 6),

@@ -48,11 +48,11 @@ _GROUPS = 8  # of sequences, at most
 
 
 @cache
-def _backward(cell: Cell, reverse: bool, half: bool) -> Jitted:
+def _backward(cell: Cell, tall: int, reverse: bool, half: bool) -> Jitted:
     retreat, remembers = cell.backward, cell.remembers
-    tall = 8 if _wide_units() else 2
+    many = 8 if _wide_units() else 2
     multiply = tile_product(tall, (0, 1), (0, 1), (EVEN, W))
-    multiply_rows = tile_product(tall, (0, 1), (1, W), (W, _BLOCK))
+    multiply_rows = tile_product(many, (0, 1), (1, W), (W, _BLOCK))
     rounding = operand(half)
     (x_first, x_past), (h_first, h_past) = cell.of_x, cell.of_h
 
@@ -121,7 +121,7 @@ def _backward(cell: Cell, reverse: bool, half: bool) -> Jitted:
     def sum_rows(n, turned, first, past, inputs, out, at, width):
         """Add what a chunk gives to the gradients of weights (past - first, width)."""
         for j in range(0, width, EVEN):
-            for g in range(first, past, tall):
+            for g in range(first, past, many):
                 multiply_rows(
                     turned, g // W * _BLOCK + g % W, 0, inputs, j * _CHUNK, n,
                     out, at + (g - first) * width + j, width,
@@ -248,7 +248,7 @@ def backward_pass(
     def flat(a: Array | None) -> Array:
         return none if a is None else wider(a, 1, wide)
 
-    rows = sequences(batch, 8)
+    rows, tall = sequences(batch, (8, 4, 1) if _wide_units() else (2, 1))
     blocks = -(-batch // rows)
     groups = min(blocks, _GROUPS)
     dx, dh0 = pool.empty(batch * time * deep), pool.empty(batch * wide)
@@ -257,7 +257,7 @@ def backward_pass(
     dwh = pool.empty((groups, ph * wide * wide))
     db = pool.empty((groups, GATES * wide))
     launch(
-        _backward(cell, reverse, half),
+        _backward(cell, tall, reverse, half),
         groups,
         np.array([time, deep, wide, batch, rows, blocks, groups], np.int64),
         _by_columns(weights(w_ih, px, wide, deep, half)),

@@ -73,10 +73,15 @@ def even(n: int) -> int:
     return -(-n // EVEN) * EVEN
 
 
-def sequences(batch: int, multiple: int) -> int:
-    """How many are walked together: two tasks at least where the tiles allow."""
+def sequences(batch: int, heights: tuple[int, ...]) -> tuple[int, int]:
+    """How many are walked together, and the height of their tiles.
+
+    There are two tasks at least, and few sequences take low tiles: the rest of a tile
+    is computed in vain.
+    """
     half = -(-batch // 2)
-    return min(_ROWS, -(-half // multiple) * multiple)
+    tall = next((n for n in heights if 2 * half > n), heights[-1])
+    return min(_ROWS, -(-half // tall) * tall), tall
 
 
 def grain(work: int) -> int:

@@ -44,9 +44,8 @@ _SUMS = GATES * W  # of sixteen units of a sequence
 
 
 @cache
-def _forward(cell: Cell, keep: bool, reverse: bool, half: bool) -> Jitted:
+def _forward(cell: Cell, tall: int, keep: bool, reverse: bool, half: bool) -> Jitted:
     advance, remembers = cell.forward, cell.remembers
-    tall = 4 if _wide_units() else 1
     x_slots, h_slots = tuple(range(*cell.of_x)), tuple(range(*cell.of_h))
     nx, nh = len(x_slots) * W, len(h_slots) * W
     multiply_x = tile_product(tall, x_slots, (0, 1), (nx, W))
@@ -196,9 +195,9 @@ def forward_pass(
     cn = pool.empty(batch * wide) if cell.remembers else none
     gates = pool.empty(batch * time * wide * GATES) if keep else none
     cells = pool.empty(batch * time * wide) if keep and cell.remembers else none
-    rows = sequences(batch, 4)
+    rows, tall = sequences(batch, (4, 1) if _wide_units() else (1,))
     launch(
-        _forward(cell, keep, reverse, half),
+        _forward(cell, tall, keep, reverse, half),
         -(-batch // rows),
         np.array([time, deep, wide, batch, rows], np.int64),
         packed.reshape(-1),

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from helix_hal.cpu import pool
 from helix_hal.cpu.blas import _wide_units
 from helix_hal.cpu.jit import Jitted, device_function, kernel
-from helix_hal.cpu.kernels.conv_tile import tile_access
+from helix_hal.cpu.kernels.conv_tile import tile_access, turn
 from helix_hal.cpu.kernels.simd import BYTES, load, scratch_like, splat, store
 from helix_hal.cpu.kernels.tables import array_at
 from helix_hal.cpu.launch import launch
@@ -42,13 +42,21 @@ Ints = tuple[int, ...]
 _PANEL_BYTES = 1 << 19  # of packed weights that a task walks over for each row of tiles
 _WORK = 1 << 21  # multiply-adds that are worth a task
 _TASKS = 32
+_FEW_LANES = 4  # neighbours from which a square is worth turning
+_FEW_PANELS = 5  # up to which half an idle panel costs more than narrow tiles
 _PIXELS = 256  # of a block of the sum over pixels
 _OUTER_TILES = (6, 2)  # of rows and panels in a task of that sum
 
 
-def tile_shape() -> tuple[int, int]:
-    """Rows and vectors of a tile: as many as the processor's registers hold."""
-    return (12, 2) if _wide_units() else (6, 1)
+def tile_shape(outs: int, width: int) -> tuple[int, int]:
+    """Rows and vectors of a tile: as many as the processor's registers hold.
+
+    One vector where two would leave most of the last panel of `outs` outputs idle.
+    """
+    if not _wide_units():
+        return 6, 1
+    panels = -(-outs // (BYTES // width))
+    return 12, 1 if panels % 2 and panels <= _FEW_PANELS else 2
 
 
 class Taps(NamedTuple):
@@ -77,29 +85,54 @@ class Taps(NamedTuple):
 
 
 # ---------------------------------------------------------------------- packed weights
+@device_function
+def _run(offsets, first, most):
+    """How many offsets from `first` on are neighbours."""
+    n = 1
+    while n < most and offsets[first + n] == offsets[first] + n:
+        n += 1
+    return n
+
+
 @kernel
-def _pack(lo, hi, base, rows, step, offsets, columns, like, panels):
+def _pack(lo, hi, base, rows, step, offsets, places, columns, like, panels):
     """Panel q has, for each element of the sum, the weights of `columns` outputs.
 
-    ``rows``: outputs in a group, and panels; ``step``: between outputs, in elements.
+    ``rows``: outputs in a group, panels in a group, and the number of weights;
+    ``step``: between outputs, in elements. Elements are taken in the order of memory,
+    squares of them at once, and go to their ``places``.
     """
-    count, in_group = rows[0], rows[1]
+    count, in_group, limit = rows[0], rows[1], rows[2]
     depth = offsets.shape[0]
+    lanes = BYTES // like.itemsize
+    square = scratch_like(lanes * lanes, like)
     for q in range(lo, hi):
         group, part = q // in_group, q % in_group
         first = part * columns
         some = min(columns, count - first)
-        w = array_at(base + (group * count + first) * step * like.itemsize, 1, like)
+        before = (group * count + first) * step
+        w = array_at(base + before * like.itemsize, 1, like)
         out = panels[q * depth * columns : (q + 1) * depth * columns]
         if some < columns:
             out[:] = 0
-        for d in range(0, depth, 64):
-            deep = min(64, depth - d)
-            here = offsets[d : d + deep]
-            there = out[d * columns : (d + deep) * columns]
-            for j in range(some):
+        d = 0
+        while d < depth:
+            deep = _run(offsets, d, min(lanes, depth - d))
+            here = offsets[d]
+            for j in range(0, some, lanes):
+                wide = min(lanes, some - j)
+                last = before + (j + lanes - 1) * step + here + lanes
+                if deep >= _FEW_LANES and wide == lanes and last <= limit:
+                    turn(w, j * step + here, step, square)
+                    for k in range(deep):
+                        to = places[d + k] * columns + j
+                        store(out, to, load(square, k * lanes))
+                    continue
                 for k in range(deep):
-                    there[k * columns + j] = w[j * step + here[k]]
+                    to = places[d + k] * columns + j
+                    for i in range(wide):
+                        out[to + i] = w[(j + i) * step + here + k]
+            d += deep
 
 
 # ------------------------------------------------------------------------ the windows
@@ -111,6 +144,57 @@ def _place(pixel, shape, where):
         where[axis] = rest % shape[axis]
         rest //= shape[axis]
     where[0] = rest
+
+
+@device_function
+def _next(where, shape):
+    """Go on to the next pixel."""
+    where[3] += 1
+    for axis in range(3, 0, -1):
+        if where[axis] == shape[axis]:
+            where[axis] = 0
+            where[axis - 1] += 1
+
+
+@device_function
+def _distances(taps, xs, width):
+    """How far each tap is from the first place, in bytes; and the taps' extremes."""
+    away = np.empty(taps.shape[0], np.int64)
+    reach = np.empty((2, 3), np.int64)
+    for axis in range(3):
+        reach[0, axis] = reach[1, axis] = taps[0, axis]
+    for k in range(taps.shape[0]):
+        away[k] = 0
+        for axis in range(3):
+            away[k] += taps[k, axis] * xs[axis + 1] * width
+            reach[0, axis] = min(reach[0, axis], taps[k, axis])
+            reach[1, axis] = max(reach[1, axis], taps[k, axis])
+    return away, reach
+
+
+@device_function
+def _begin(where, steps, first, xs, sizes, reach, base):
+    """The first place in the input of a pixel, (z, y, x), and its offset in elements;
+    whether every tap of it falls inside."""
+    inside = True
+    offset = where[0] * xs[0]
+    for axis in range(3):
+        at = where[axis + 1] * steps[axis] + first[axis]
+        base[axis] = at
+        offset += at * xs[axis + 1]
+        inside &= at + reach[0, axis] >= 0
+        inside &= at + reach[1, axis] < sizes[axis]
+    base[3] = offset
+    return inside
+
+
+@device_function
+def _falls_inside(base, taps, k, sizes):
+    inside = True
+    for axis in range(3):
+        at = base[axis] + taps[k, axis]
+        inside &= (at >= 0) & (at < sizes[axis])
+    return inside
 
 
 @cache
@@ -151,45 +235,39 @@ def _windows(rows: int, vectors: int) -> Jitted:
         nothing = zeros.ctypes.data
         where = np.empty(4, np.int64)
         base = np.empty((rows, 4), np.int64)
+        plain = np.empty(count * rows, np.int64)
+        away, reach = _distances(taps, xs, width)
         tiles = -(-pixels // rows)
         for task in range(lo, hi):
             block, cut = task // cuts, task % cuts
+            _place(tiles * cut // cuts * rows, shape, where)
             for t in range(tiles * cut // cuts, tiles * (cut + 1) // cuts):
                 real = min(rows, pixels - t * rows)
                 for r in range(rows):
-                    _place(min(t * rows + r, pixels - 1), shape, where)
-                    at = address[1]
-                    for axis in range(4):
-                        at += where[axis] * ys[axis] * width
-                    to[r] = at
-                    base[r, 0] = address[0] + where[0] * xs[0] * width
-                    for axis in range(3):
-                        base[r, axis + 1] = where[axis + 1] * steps[axis] + first[axis]
+                    if r < real:
+                        whole = _begin(where, steps, first, xs, sizes, reach, base[r])
+                        at = address[1]
+                        for axis in range(4):
+                            at += where[axis] * ys[axis] * width
+                        _next(where, shape)
+                    to[r] = at  # what is left over does the last pixel again
+                    begin = address[0] + base[real - 1 if r >= real else r, 3] * width
+                    if whole:
+                        for k in range(count):
+                            plain[k * rows + r] = begin + away[k]
+                        continue
+                    for k in range(count):
+                        inside = _falls_inside(base[min(r, real - 1)], taps, k, sizes)
+                        plain[k * rows + r] = begin + away[k] if inside else nothing
                 before = -1
                 for q in range(block * per_block, min(blocks, (block + 1) * per_block)):
                     group, column = q // in_group, q % in_group * columns
                     if group != before:
                         before = group
                         shift = group * channels * width
-                        for k in range(count):
-                            tz, ty, tx = taps[k, 0], taps[k, 1], taps[k, 2]
-                            for r in range(rows):
-                                z, y, x = (
-                                    base[r, 1] + tz,
-                                    base[r, 2] + ty,
-                                    base[r, 3] + tx,
-                                )
-                                inside = (
-                                    (z >= 0)
-                                    & (z < sizes[0])
-                                    & (y >= 0)
-                                    & (y < sizes[1])
-                                    & (x >= 0)
-                                    & (x < sizes[2])
-                                )
-                                at = base[r, 0] + shift
-                                at += (z * xs[1] + y * xs[2] + x * xs[3]) * width
-                                table[k * rows + r] = at if inside else nothing
+                        for k in range(count * rows):
+                            at = plain[k]
+                            table[k] = at + shift if at != nothing else at
                     start = q * count * length * columns
                     sums = multiply(like, table, 0, count, length, panels, start, zero)
                     offset = group * outs + column
@@ -229,8 +307,8 @@ def windows(
     out : ndarray, shape (batch, z, y, x, outputs)
         Channels one after the other; any other strides.
     """
-    rows, vectors = tile or tile_shape()
     width = x.itemsize
+    rows, vectors = tile or tile_shape(out.shape[-1] // groups, width)
     columns = vectors * (BYTES // width)
     outs, channels = out.shape[-1] // groups, x.shape[-1] // groups
     in_group = -(-outs // columns)
@@ -239,11 +317,14 @@ def windows(
     offsets = np.asarray(taps.weights, np.int64)
     panels = pool.empty(blocks * offsets.size * columns, x.dtype)
     step, least = w.strides[0] // width, int(offsets.min())
-    address, offsets = _address(w) + least * width, offsets - least
-    group_rows = np.array([outs, in_group], np.int64)
+    order = np.argsort(offsets, kind="stable")
+    address, sorted_ = _address(w) + least * width, (offsets - least)[order]
+    limit = int(sorted_[-1]) + (groups * outs - 1) * step + 1
+    group_rows = _ints([outs, in_group, limit])
     grain = max(1, (1 << 14) // max(1, offsets.size * columns))
     launch(
-        *(_pack, blocks, address, group_rows, step, offsets, columns, like, panels),
+        *(_pack, blocks, address, group_rows, step, sorted_, order, columns, like),
+        panels,
         grain=grain,
     )
     pixels = prod(out.shape[:-1])
@@ -301,6 +382,8 @@ def _outer(rows: int, vectors: int) -> Jitted:
         area = rows * columns
         table = np.empty(_PIXELS, np.int64)
         base = np.empty((_PIXELS, 4), np.int64)
+        all_in = np.empty(_PIXELS, np.bool_)
+        away, reach = _distances(taps, xs, width)
         where = np.empty(4, np.int64)
         zero = fill(splat(like.dtype.type(0)))
         nothing = zeros.ctypes.data
@@ -320,24 +403,14 @@ def _outer(rows: int, vectors: int) -> Jitted:
             home = (chunk * (size[13]) + group) * count * row_tiles * panels * area
             for p in range(begin, end, _PIXELS):
                 deep = min(_PIXELS, end - p)
+                _place(p, shape, where)
                 for k in range(deep):
-                    _place(p + k, shape, where)
-                    base[k, 0] = address[0] + where[0] * xs[0] * width
-                    for axis in range(3):
-                        base[k, axis + 1] = where[axis + 1] * steps[axis] + first[axis]
+                    all_in[k] = _begin(where, steps, first, xs, sizes, reach, base[k])
+                    _next(where, shape)
                 for t in range(count):
-                    tz, ty, tx = taps[t, 0], taps[t, 1], taps[t, 2]
                     for k in range(deep):
-                        z, y, x = base[k, 1] + tz, base[k, 2] + ty, base[k, 3] + tx
-                        inside = (
-                            (z >= 0)
-                            & (z < sizes[0])
-                            & (y >= 0)
-                            & (y < sizes[1])
-                            & (x >= 0)
-                            & (x < sizes[2])
-                        )
-                        at = base[k, 0] + (z * xs[1] + y * xs[2] + x * xs[3]) * width
+                        inside = all_in[k] or _falls_inside(base[k], taps, t, sizes)
+                        at = address[0] + base[k, 3] * width + away[t]
                         table[k] = at if inside else nothing
                     for i in range(top, bottom):
                         row = min(group * channels + i * rows, all_rows - rows)
@@ -359,8 +432,12 @@ def _outer(rows: int, vectors: int) -> Jitted:
 
 
 @kernel
-def _finish(lo, hi, size, rows, columns, offsets, count, step, part, out):
-    """Add the chunks up, and write them where the weights have them."""
+def _finish(lo, hi, size, rows, columns, offsets, places, count, step, part, out):
+    """Add the chunks up, and write them where the weights have them.
+
+    ``offsets[i]``: of the elements of row tile i, in the order of memory, and
+    ``places[i]``: where each element stands in that order, -1 for none.
+    """
     channels, outs, run, all_rows, all_columns = (
         size[0],
         size[1],
@@ -371,7 +448,9 @@ def _finish(lo, hi, size, rows, columns, offsets, count, step, part, out):
     row_tiles, panels, chunks, groups = size[5], size[6], size[9], size[13]
     area = rows * columns
     whole = groups * count * row_tiles * panels * area
-    sums = np.empty((count * rows, columns), part.dtype)
+    lanes = BYTES // part.itemsize
+    sums = np.zeros((count * rows + lanes) * columns + lanes, part.dtype)
+    square = scratch_like(lanes * lanes, part)
     for task in range(lo, hi):
         i, rest = task % row_tiles, task // row_tiles
         q, group = rest % panels, rest // panels
@@ -384,19 +463,27 @@ def _finish(lo, hi, size, rows, columns, offsets, count, step, part, out):
             first = ((group * count + t) * row_tiles + i) * panels + q
             for r in range(some):
                 at = first * area + (r + shift) * columns + move
-                here = part[at : at + real]
-                there = sums[t * rows + r]
+                to = places[i, t * rows + r] * columns
+                here, there = part[at : at + real], sums[to : to + real]
                 for j in range(real):
                     there[j] = here[j]
                 for chunk in range(1, chunks):
                     here = part[at + chunk * whole : at + chunk * whole + real]
                     for j in range(real):
                         there[j] += here[j]
-        for j in range(real):
-            to = (column + j) * step
-            for r in range(some):
-                for t in range(count):
-                    out[to + offsets[t * run + i * rows + r]] = sums[t * rows + r, j]
+        n, d = some * count, 0
+        while d < n:
+            deep = _run(offsets[i], d, min(lanes, n - d))
+            for j in range(0, real, lanes):
+                turn(sums, d * columns + j, columns, square)
+                for k in range(min(lanes, real - j)):
+                    to = (column + j + k) * step + offsets[i, d]
+                    if deep == lanes:
+                        store(out, to, load(square, k * lanes))
+                        continue
+                    for e in range(deep):
+                        out[to + e] = square[k * lanes + e]
+            d += deep
 
 
 def outer(
@@ -419,8 +506,8 @@ def outer(
     out : ndarray, shape (outputs, channels / groups, ...)
         C-contiguous; written at the offsets of the taps.
     """
-    rows, vectors = tile or tile_shape()
     width = x.itemsize
+    rows, vectors = tile or tile_shape(dy.shape[-1] // groups, width)
     columns = vectors * (BYTES // width)
     all_outs, all_channels = dy.shape[-1], x.shape[-1]
     outs, channels = all_outs // groups, all_channels // groups
@@ -455,9 +542,24 @@ def outer(
     step = out.strides[0] // width
     launch(
         *(_finish, groups * panels * row_tiles, sizes, rows, columns),
-        *(_ints(taps.weights), count, step, part, out.reshape(-1)),
+        *(*_orders(taps, rows), count, step, part, out.reshape(-1)),
         grain=max(1, (1 << 14) // (count * rows * columns)),
     )
+
+
+def _orders(taps: Taps, rows: int) -> tuple[Array, Array]:
+    """Offsets of each row tile's elements in the order of memory, and their places."""
+    tiles, count = -(-taps.run // rows), len(taps.at)
+    by_tap = np.asarray(taps.weights, np.int64).reshape(count, taps.run)
+    offsets = np.zeros((tiles, count * rows), np.int64)
+    places = np.full((tiles, count * rows), -1, np.int64)
+    for i in range(tiles):
+        mine = by_tap[:, i * rows : (i + 1) * rows]
+        order = np.argsort(mine, axis=None)
+        offsets[i, : order.size] = mine.reshape(-1)[order]
+        tap, row = order // mine.shape[1], order % mine.shape[1]
+        places[i, tap * rows + row] = np.arange(order.size)
+    return offsets, places
 
 
 def _widened(a: Array, channels: int) -> Array:

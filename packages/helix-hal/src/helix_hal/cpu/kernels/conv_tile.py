@@ -21,10 +21,11 @@ from helix_hal.cpu.kernels.simd import (
     row_access,
     splat_at,
     store_at,
+    transpose,
     unpack,
 )
 
-__all__ = ["Tile", "tile_access"]
+__all__ = ["Tile", "tile_access", "turn"]
 
 
 class Tile(NamedTuple):
@@ -115,6 +116,27 @@ class _Loop:
             result.add_incoming(old, self.entry)
             result.add_incoming(new, last)
         return out
+
+
+@intrinsic
+def turn(typingctx, source, start, step, target):
+    """A square of the width of a vector, its rows `step` apart, written transposed."""
+    from numba import types
+
+    def codegen(context, builder, signature, args):
+        first = pointer(context, builder, signature.args[0], *args[:2])
+        there = pointer(context, builder, signature.args[3], args[3], _whole()(0))
+        kind, whole = llvm_vector(source.dtype), _whole()
+        rows = [
+            load_at(builder, builder.gep(first, [builder.mul(args[2], whole(r))]), kind)
+            for r in range(kind.count)
+        ]
+        for r, vector in enumerate(transpose(builder, rows)):
+            store_at(builder, vector, builder.gep(there, [whole(r * kind.count)]))
+        return context.get_dummy_value()
+
+    size = types.intp
+    return types.void(source, size, size, target), codegen
 
 
 @cache

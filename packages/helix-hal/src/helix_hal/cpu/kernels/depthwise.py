@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from helix_hal.cpu import pool
 from helix_hal.cpu.jit import device_function, kernel
-from helix_hal.cpu.kernels.conv import Taps, _address, _ints, _place, _steps
+from helix_hal.cpu.kernels.conv import (
+    Taps,
+    _address,
+    _begin,
+    _distances,
+    _falls_inside,
+    _ints,
+    _next,
+    _place,
+    _steps,
+)
 from helix_hal.cpu.kernels.simd import BYTES, fma, load, splat, store
 from helix_hal.cpu.kernels.tables import array_at
 from helix_hal.cpu.launch import launch
@@ -27,17 +37,18 @@ _CHUNKS = 32
 
 
 @device_function
-def _inside(where, sizes, steps, first, taps, xs, offsets, which):
+def _inside(where, sizes, steps, first, taps, xs, reach, far, base, offsets, which):
     """Offsets in the image, and numbers, of the taps that fall inside; how many."""
+    if _begin(where, steps, first, xs, sizes, reach, base):
+        for k in range(taps.shape[0]):
+            offsets[k] = base[3] + far[k]
+            which[k] = k
+        return taps.shape[0]
     n = 0
-    z0 = where[1] * steps[0] + first[0]
-    y0 = where[2] * steps[1] + first[1]
-    x0 = where[3] * steps[2] + first[2]
-    for t in range(taps.shape[0]):
-        z, y, x = z0 + taps[t, 0], y0 + taps[t, 1], x0 + taps[t, 2]
-        if 0 <= z < sizes[0] and 0 <= y < sizes[1] and 0 <= x < sizes[2]:
-            offsets[n] = where[0] * xs[0] + z * xs[1] + y * xs[2] + x * xs[3]
-            which[n] = t
+    for k in range(taps.shape[0]):
+        if _falls_inside(base, taps, k, sizes):
+            offsets[n] = base[3] + far[k]
+            which[n] = k
             n += 1
     return n
 
@@ -49,12 +60,15 @@ def _forward(lo, hi, shape, sizes, steps, first, taps, xs, ys, address, w, like)
     whole = channels // lanes * lanes
     offsets = np.empty(taps.shape[0], np.int64)
     which = np.empty(taps.shape[0], np.int64)
-    where = np.empty(4, np.int64)
+    where, base = np.empty(4, np.int64), np.empty(4, np.int64)
+    far, reach = _distances(taps, xs, 1)
     zero = splat(like.dtype.type(0))
     x, flat = array_at(address[0], 1, like), w.reshape(-1)
-    for pixel in range(lo, hi):
-        _place(pixel, shape, where)
-        n = _inside(where, sizes, steps, first, taps, xs, offsets, which)
+    _place(lo, shape, where)
+    for _pixel in range(lo, hi):
+        n = _inside(
+            where, sizes, steps, first, taps, xs, reach, far, base, offsets, which
+        )
         at = 0
         for axis in range(4):
             at += where[axis] * ys[axis]
@@ -71,6 +85,7 @@ def _forward(lo, hi, shape, sizes, steps, first, taps, xs, ys, address, w, like)
                 taken = array_at(address[0] + (offsets[i] + j) * like.itemsize, 1, like)
                 sum_ += taken[0] * flat[which[i] * channels + j]
             y[j] = sum_
+        _next(where, shape)
 
 
 @kernel
@@ -80,15 +95,19 @@ def _by_weights(lo, hi, shape, sizes, steps, first, taps, xs, address, dy, part,
     whole = channels // lanes * lanes
     offsets = np.empty(taps.shape[0], np.int64)
     which = np.empty(taps.shape[0], np.int64)
-    where = np.empty(4, np.int64)
+    where, base = np.empty(4, np.int64), np.empty(4, np.int64)
+    far, reach = _distances(taps, xs, 1)
     x, flat, all_parts = array_at(address[0], 1, like), dy.reshape(-1), part.reshape(-1)
     for chunk in range(lo, hi):
         part[chunk] = 0
         home = chunk * taps.shape[0] * channels
         begin, end = pixels * chunk // _CHUNKS, pixels * (chunk + 1) // _CHUNKS
+        _place(begin, shape, where)
         for pixel in range(begin, end):
-            _place(pixel, shape, where)
-            n = _inside(where, sizes, steps, first, taps, xs, offsets, which)
+            n = _inside(
+                where, sizes, steps, first, taps, xs, reach, far, base, offsets, which
+            )
+            _next(where, shape)
             for j in range(0, whole, lanes):
                 g = load(flat, pixel * channels + j)
                 for i in range(n):

@@ -29,14 +29,17 @@ from helix_hal.cpu.kernels.attention_blocks import (
     SLAB_Q,
     Array,
     Call,
+    ask_for,
     clear,
     clear_row,
     copy_bias,
     copy_panel,
     copy_row,
     copy_slabs,
+    cut,
     describe,
     give_row,
+    loose,
     options,
     readable,
     round_all,
@@ -100,6 +103,8 @@ def _pack(lo, hi, size, half, lengths, like, panels, slabs):
     blocks = -(-tk // KEYS)
     panel, slab = -(-d // WIDTH) * SLAB_K, -(-dv // WIDTH) * SLAB_K
     k, v = array_at(size[13], 1, like), array_at(size[17], 1, like)
+    size, lengths = loose(size), loose(lengths)
+    panels, slabs = loose(panels), loose(slabs)
     for task in range(lo, hi):
         b, head, block = task // (blocks * g), task // blocks % g, task % blocks
         begin, end = seen_by_any(size, lengths, b, block)
@@ -143,17 +148,28 @@ def _forward(biased: bool, sloped: bool, half: bool) -> Jitted:
         tasks, blocks = -(-n // QUERIES), -(-tk // KEYS)
         wide, wide_v = -(-d // WIDTH), -(-dv // WIDTH)
         q = array_at(size[9], 1, y)
-        queries, out = scratch(wide * SLAB_Q), scratch(wide_v * SLAB_Q)
-        weights, sums = scratch(ROWS * KEYS), scratch(SLAB_Q)
-        top, rescale = scratch(TILES * WIDTH), scratch(WIDTH)
-        begin, count = np.empty(QUERIES, np.int32), np.empty(QUERIES, np.int32)
-        place, slope = np.empty(QUERIES, np.float32), np.empty(QUERIES, np.float32)
+        y, lse, panels, slabs = loose(y), loose(lse), loose(panels), loose(slabs)
+        size, lengths, slopes = loose(size), loose(lengths), loose(slopes)
+        at = (wide + wide_v) * SLAB_Q
+        memory = scratch(at + SLAB_Q + ROWS * KEYS + (TILES + 1) * WIDTH + 2 * QUERIES)
+        spans = np.empty(2 * QUERIES, np.int32)
+        queries, out = cut(memory, 0, at), cut(memory, wide * SLAB_Q, at)
+        sums, weights = cut(memory, at, 1), cut(memory, at + SLAB_Q, 1)
+        at += SLAB_Q + ROWS * KEYS
+        top, rescale = cut(memory, at, 1), cut(memory, at + TILES * WIDTH, 1)
+        at += (TILES + 1) * WIDTH
+        place, slope = cut(memory, at, 1), cut(memory, at + QUERIES, 1)
+        begin, count = cut(spans, 0, 1), cut(spans, QUERIES, 1)
         none = fill(splat(np.float32(0)))
         hidden, log2e = np.float32(-np.inf), splat(LOG2E)
         for task in range(lo, hi):
             unit, part = task // tasks, tasks - 1 - task % tasks  # the longest first
             b, head, row0 = unit // g, unit % g, part * QUERIES
             near, far = tk, 0
+            for row in range(row0, min(n, row0 + QUERIES)):
+                h = head * share + row % share
+                at = b * size[10] + row // share * size[11] + h * size[12]
+                ask_for(q, at, d)
             for r in range(QUERIES):
                 row = row0 + r
                 i, h = row // share, head * share + row % share
@@ -183,7 +199,7 @@ def _forward(biased: bool, sloped: bool, half: bool) -> Jitted:
                     first = t * ROWS * WIDTH
                     s = score(queries, first, panels, panel, wide, none)
                     if biased:
-                        copy_bias(size, y, unit, row0 + t * ROWS, key, weights)
+                        copy_bias(size, y, unit, row0 + t * ROWS, key, weights, 0)
                         s = add(s, flat_load(weights, 0))
                     if sloped:
                         away = distance(key, place, t * ROWS)
@@ -211,6 +227,7 @@ def _forward(biased: bool, sloped: bool, half: bool) -> Jitted:
                 lse[(b * heads + h) * tq + i] = norm
                 to = ((b * tq + i) * heads + h) * dv
                 give_row(out, r * WIDTH, QUERIES, dv, inverse, y, to)
+        memory[0], spans[0] = 0, 0  # both live until here
 
     return forward
 

@@ -46,6 +46,7 @@ from helix_hal.cpu.kernels.attention_blocks import (
     SLAB_Q,
     Array,
     Call,
+    ask_for,
     bias_of,
     clear,
     clear_row,
@@ -53,8 +54,10 @@ from helix_hal.cpu.kernels.attention_blocks import (
     copy_panel,
     copy_row,
     copy_slabs,
+    cut,
     describe,
     give_row,
+    loose,
     options,
     readable,
     round_all,
@@ -110,7 +113,7 @@ class Gradients(NamedTuple):
 
 @kernel
 def _prepare(
-    lo, hi, size, factor, half, lengths, y, dy, lse, queries, grads, rows, ranges
+    lo, hi, size, factor, half, lengths, y, dy, lse, queries, grads, rows, spans
 ):
     """Blocks of 48 rows of q and dy, their lse and -sum(y dy), and which keys they see."""
     tq, heads, g, d, dv = size[1], size[3], size[4], size[5], size[6]
@@ -118,14 +121,23 @@ def _prepare(
     tasks = -(-tq * share // QUERIES)
     block_q, block_v = -(-d // WIDTH) * SLAB_Q, -(-dv // WIDTH) * SLAB_Q
     q, one = array_at(size[9], 1, y), np.float32(1)
+    size, lengths, y, dy = loose(size), loose(lengths), loose(y), loose(dy)
+    queries, grads, rows = loose(queries), loose(grads), loose(rows)
+    begin, count = cut(spans, 0, 1), cut(spans, spans.size // 2, 1)
     for task in range(lo, hi):
         unit, part = task // tasks, task % tasks
         b, head = unit // g, unit % g
-        at, begin, count = task * QUERIES, ranges[0], ranges[1]
+        at = task * QUERIES
+        for row in range(part * QUERIES, min(tq * share, (part + 1) * QUERIES)):
+            i, h = row // share, head * share + row % share
+            ask_for(q, b * size[10] + i * size[11] + h * size[12], d)
+            start = ((b * tq + i) * heads + h) * dv
+            ask_for(y, start, dv)
+            ask_for(dy, start, dv)
         for r in range(QUERIES):
             row = part * QUERIES + r
             i, h = row // share, head * share + row % share
-            seen_by_row(size, lengths, b, row, begin[at:], count[at:], r)
+            seen_by_row(size, lengths, b, row, begin, count, at + r)
             if count[at + r] == 0:
                 clear_row(d, queries, task * block_q + r * WIDTH)
                 clear_row(dv, grads, task * block_v + r * WIDTH)
@@ -219,7 +231,7 @@ def _backward(biased: bool, sloped: bool, half: bool) -> Jitted:
         queries,
         grads,
         rows,
-        ranges,
+        spans,
         dq,
         dk,
         dv,
@@ -234,11 +246,20 @@ def _backward(biased: bool, sloped: bool, half: bool) -> Jitted:
         block_q, block_v = wide * SLAB_Q, wide_v * SLAB_Q
         parts, across_batch, across_heads = deal[0], deal[1], deal[2]
         k, v = array_at(size[13], 1, dq), array_at(size[17], 1, dq)
-        panel_k, panel_v = scratch(wide * SLAB_K), scratch(wide_v * SLAB_K)
-        slab_k = scratch(wide * SLAB_K)
-        sum_k, sum_v = scratch(wide * SLAB_K), scratch(wide_v * SLAB_K)
-        p, ds = scratch(QUERIES * KEYS), scratch(QUERIES * KEYS)
-        place, slope = np.empty(QUERIES, np.float32), np.empty(QUERIES, np.float32)
+        slab, slab_v, block = wide * SLAB_K, wide_v * SLAB_K, QUERIES * KEYS
+        memory = scratch(3 * slab + 2 * slab_v + 2 * block + 2 * QUERIES)
+        panel_k, slab_k = cut(memory, 0, 1), cut(memory, slab, 1)
+        sum_k, at = cut(memory, 2 * slab, 1), 3 * slab
+        panel_v, sum_v = cut(memory, at, 1), cut(memory, at + slab_v, 1)
+        at += 2 * slab_v
+        p, ds = cut(memory, at, 1), cut(memory, at + block, 1)
+        at += 2 * block
+        place, slope = cut(memory, at, 1), cut(memory, at + QUERIES, 1)
+        begin, count = cut(spans, 0, 1), cut(spans, spans.size // 2, 1)
+        size, lengths, slopes = loose(size), loose(lengths), loose(slopes)
+        queries, grads, rows = loose(queries), loose(grads), loose(rows)
+        dq, dk, dv = loose(dq), loose(dk), loose(dv)
+        dbias, dslopes = loose(dbias), loose(dslopes)
         hidden, none = np.float32(-np.inf), splat(np.float32(0))
         zeros, log2e = fill(none), splat(LOG2E)
         groups = 1 if across_heads else g
@@ -277,8 +298,6 @@ def _backward(biased: bool, sloped: bool, half: bool) -> Jitted:
                             round_all(panel_v, 0, wide_v * SLAB_K)
                     for o in range(tasks if a < e else 0):
                         at = unit * tasks + o
-                        begin = ranges[0, at * QUERIES : (at + 1) * QUERIES]
-                        count = ranges[1, at * QUERIES : (at + 1) * QUERIES]
                         if sloped:
                             for r in range(QUERIES):
                                 row = min(o * QUERIES + r, tq * share - 1)
@@ -287,7 +306,8 @@ def _backward(biased: bool, sloped: bool, half: bool) -> Jitted:
                                 slope[r] = -slopes[h]
                         first, last = TILES, 0
                         for t in range(TILES):
-                            some, every = sees(begin, count, t * ROWS, key)
+                            seen = at * QUERIES + t * ROWS
+                            some, every = sees(begin, count, seen, key)
                             here = t * ROWS * KEYS
                             if not some:
                                 if last > 0:
@@ -299,13 +319,13 @@ def _backward(biased: bool, sloped: bool, half: bool) -> Jitted:
                             s = score(queries, start, panel_k, 0, wide, zeros)
                             if biased:
                                 row0 = o * QUERIES + t * ROWS
-                                copy_bias(size, dq, unit, row0, key, p[here:])
+                                copy_bias(size, dq, unit, row0, key, p, here)
                                 s = add(s, flat_load(p, here))
                             if sloped:
                                 away = distance(key, place, t * ROWS)
                                 s = fma(away, each(slope, t * ROWS), s)
                             if not every:
-                                s = hide(s, key, begin, count, t * ROWS, hidden)
+                                s = hide(s, key, begin, count, seen, hidden)
                             s = exp2(mul(sub(s, each(rows, norm)), log2e))
                             flat(p, here, s)
                             start = at * block_v + t * ROWS * WIDTH
@@ -343,6 +363,7 @@ def _backward(biased: bool, sloped: bool, half: bool) -> Jitted:
                         one, at = np.float32(1), r * WIDTH
                         give_row(sum_k, at, KEYS, width, one, dk, row * width)
                         give_row(sum_v, at, KEYS, width_v, one, dv, row * width_v)
+        memory[0] = 0  # it lives until here
 
     return backward
 
@@ -355,7 +376,9 @@ def _collect(lo, hi, size, parts, scale, sums, dq):
     n = tq * share
     tasks = -(-n // QUERIES)
     block = -(-d // WIDTH) * SLAB_Q
-    total = scratch(block)
+    memory = scratch(block)
+    total = cut(memory, 0, 1)
+    size, sums, dq = loose(size), loose(sums), loose(dq)
     for task in range(lo, hi):
         unit, row0 = task // tasks, task % tasks * QUERIES
         for i in range(0, block, WIDTH):
@@ -368,6 +391,7 @@ def _collect(lo, hi, size, parts, scale, sums, dq):
             i, h = (row0 + r) // share, unit % g * share + (row0 + r) % share
             to = ((unit // g * tq + i) * heads + h) * d
             give_row(total, r * WIDTH, QUERIES, d, scale, dq, to)
+    memory[0] = 0  # it lives until here
 
 
 def attention_backward(
@@ -404,10 +428,10 @@ def attention_backward(
     n = -(-tq * (heads // g) // QUERIES) * b * g  # blocks of rows
     wide, wide_v = -(-d // WIDTH), -(-dv // WIDTH)
     queries, grads = pool.empty(n * wide * SLAB_Q), pool.empty(n * wide_v * SLAB_Q)
-    rows, ranges = pool.empty(2 * n * QUERIES), np.empty((2, n * QUERIES), np.int32)
+    rows, spans = pool.empty(2 * n * QUERIES), np.empty(2 * n * QUERIES, np.int32)
     launch(
         *(_prepare, n, size, np.float32(call.scale), call.half, lengths),
-        *(y, dy, lse, queries, grads, rows, ranges),
+        *(y, dy, lse, queries, grads, rows, spans),
     )
     dk, dvs = pool.empty(k.shape), pool.empty(v.shape)
     sums = pool.empty(parts * n * wide * SLAB_Q)
@@ -417,7 +441,7 @@ def attention_backward(
         _backward(bias is not None, call.slopes is not None, call.half),
         *(groups * parts, size),
         *(np.array([parts, across_batch, across_heads], np.int64), lengths, slopes),
-        *(queries, grads, rows, ranges, sums, dk.reshape(-1), dvs.reshape(-1)),
+        *(queries, grads, rows, spans, sums, dk.reshape(-1), dvs.reshape(-1)),
         *(NONE if dbias is None else dbias.reshape(-1), dslopes),
     )
     dq = pool.empty(q.shape)

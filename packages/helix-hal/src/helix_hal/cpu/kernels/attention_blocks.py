@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from helix_hal.cpu.jit import device_function
 from helix_hal.cpu.kernels.attention_tiles import KEYS, QUERIES, ROWS, turn
 from helix_hal.cpu.kernels.rnn_tile import rounded
-from helix_hal.cpu.kernels.simd import WIDTH, load, mul, splat, store
+from helix_hal.cpu.kernels.simd import WIDTH, load, mul, prefetch, splat, store
 from helix_hal.cpu.kernels.tables import array_at
 
 __all__ = ["Call", "describe"]
@@ -90,6 +90,30 @@ def options(call: Call) -> tuple[Array, Array]:
     )
     slopes = NONE if call.slopes is None else np.ascontiguousarray(call.slopes)
     return lengths, slopes
+
+
+# ------------------------------------------------------------------------------- memory
+@device_function
+def loose(array):
+    """The array without its reference count, which every call of a helper changes.
+
+    Counting is a third of the work where sequences are short. Whoever calls keeps the
+    memory alive.
+    """
+    return array_at(array.ctypes.data, array.size, array)
+
+
+@device_function
+def cut(block, start, count):
+    """A part of an array, as `loose`."""
+    return array_at(block.ctypes.data + start * block.itemsize, count, block)
+
+
+@device_function
+def ask_for(array, start, width):
+    """Have a row fetched."""
+    for c in range(0, width, WIDTH):
+        prefetch(array, start + c)
 
 
 # ------------------------------------------------------------------------------- copies
@@ -238,13 +262,13 @@ def bias_of(size, unit, row, key):
 
 
 @device_function
-def copy_bias(size, like, unit, row0, key, target):
+def copy_bias(size, like, unit, row0, key, target, start):
     """The bias of a tile of scores as (rows, 64), zeros outside."""
     n, keys, step = size[1] * (size[3] // size[4]), min(KEYS, size[2] - key), size[25]
     bias = array_at(size[21], 1, like)
-    clear(target, 0, ROWS * KEYS)
+    clear(target, start, ROWS * KEYS)
     for r in range(min(ROWS, n - row0)):
-        at, to = bias_of(size, unit, row0 + r, key), r * KEYS
+        at, to = bias_of(size, unit, row0 + r, key), start + r * KEYS
         if step == 1 and keys == KEYS:
             for j in range(0, KEYS, WIDTH):
                 store(target, to + j, load(bias, at + j))

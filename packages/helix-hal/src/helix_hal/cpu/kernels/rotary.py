@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from helix_hal.cpu import pool
 from helix_hal.cpu.jit import Jitted, kernel
+from helix_hal.cpu.kernels.attention_blocks import loose
 from helix_hal.cpu.kernels.tables import array_at
 from helix_hal.cpu.launch import launch
 
@@ -32,6 +33,7 @@ def _turn(interleaved: bool) -> Jitted:
     @kernel(fastmath={"contract"})
     def turn(lo, hi, size, address, direction, cos, sin, out):
         time, heads, d, half = size[0], size[1], size[2], size[3]
+        cos, sin, out = loose(cos), loose(sin), loose(out)
         for task in range(lo, hi):
             b, t = task // time, task % time
             table = (t if size[7] else task) * half

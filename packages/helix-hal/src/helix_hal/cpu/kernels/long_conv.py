@@ -51,22 +51,30 @@ __all__ = ["long_conv_backward", "long_conv_forward"]
 Array = NDArray[Any]
 F32 = np.float32
 W = simd.WIDTH
-_BUDGET = 8 << 20  # bytes of numbers at a time, where one unit is not more
+_BUDGET = 16 << 20  # bytes of numbers at a time, where one unit is not more
 _COLUMNS = 1 << 19  # bytes of those that are in a core's cache together
+_BESIDE_MOST = 4  # tiles whose columns are read together
 _BLOCK = 256  # smallest block of a short filter
 _ZERO, _ONE = F32(0), F32(1)
 # places in a kernel's `size`
 _M1, _M2, _UPPER, _LEVELS, _WIDE, _LENGTH, _BLOCKS = 0, 1, 2, 3, 4, 5, 6
-_ROW0, _ROWS, _TILE0, _FIRST, _LAST = 7, 8, 9, 10, 11
+_ROW0, _ROWS, _TILE0, _FIRST, _LAST, _BESIDE = 7, 8, 9, 10, 11, 12
 
 
 @device_function
 def _where(size, unit):
-    """Lane, batch row and block of a unit of numbers."""
+    """First tile, lane, batch row and block of `_BESIDE` tiles of one row and block."""
     inner = size[_ROWS] * size[_BLOCKS]
-    tile, rest = unit // inner, unit % inner
+    tile, rest = unit // inner * size[_BESIDE], unit % inner
     lane = (size[_TILE0] + tile) * W
-    return lane, size[_ROW0] + rest // size[_BLOCKS], rest % size[_BLOCKS]
+    return tile, lane, size[_ROW0] + rest // size[_BLOCKS], rest % size[_BLOCKS]
+
+
+@device_function
+def _base(size, unit, tile):
+    """Where the numbers of a tile begin."""
+    inner = size[_ROWS] * size[_BLOCKS]
+    return (tile * inner + unit % inner) * size[_M1] * (size[_M2] + 1) * ELEMENT
 
 
 @cache
@@ -74,42 +82,48 @@ def _enter(gated: bool, blocks: bool) -> Jitted:
     @kernel
     def run(lo, hi, size, levels, tw, x, sx, gate, sg, out):
         m1, m2, upper, length = size[_M1], size[_M2], size[_UPPER], size[_LENGTH]
-        wide = size[_WIDE]
+        wide, beside = size[_WIDE], size[_BESIDE]
         chunks, pitch, apart = m2 // wide, m2 + 1, (m1 + 1) * ELEMENT
         zero = splat(_ZERO)
-        columns = scratch(wide * apart)
+        columns = scratch(beside * wide * apart)
         for task in range(lo, hi):
             unit, first = task // chunks, task % chunks * wide
-            lane, b, block = _where(size, unit)
-            base = unit * m1 * pitch * ELEMENT
+            tile, lane, b, block = _where(size, unit)
             xb, gb = b * sx[0] + lane, b * sg[0] + lane
             for q in range(m1):
                 start = (block * m1 + q) * m2 + first
                 for j in range(wide):
-                    t, to = start + j, j * apart + q * ELEMENT
-                    v, before = zero, zero
-                    if t < length:
-                        v = load(x, xb + t * sx[1])
-                        prefetch(x, xb + (t + m2) * sx[1])
-                        if gated:
-                            v = mul(v, load(gate, gb + t * sg[1]))
-                            prefetch(gate, gb + (t + m2) * sg[1])
-                    if blocks and block > 0:
-                        s = t - m1 * m2
-                        before = load(x, xb + s * sx[1])
-                        if gated:
-                            before = mul(before, load(gate, gb + s * sg[1]))
-                        before = sub(zero, before)
-                    store(columns, to, v)
-                    store(columns, to + W, before)
-            for j in range(wide):
-                forward(columns, j * apart, m1, levels, 0, upper, 0, tw)
-            for q in range(m1):
-                to = base + (q * pitch + first) * ELEMENT
-                for j in range(wide):
-                    at = j * apart + q * ELEMENT
-                    store(out, to + j * ELEMENT, load(columns, at))
-                    store(out, to + j * ELEMENT + W, load(columns, at + W))
+                    t = start + j
+                    for i in range(beside):
+                        to = (i * wide + j) * apart + q * ELEMENT
+                        v, before = zero, zero
+                        if t < length:
+                            at = xb + t * sx[1] + i * W
+                            v = load(x, at)
+                            prefetch(x, at + m2 * sx[1])
+                            if gated:
+                                at = gb + t * sg[1] + i * W
+                                v = mul(v, load(gate, at))
+                                prefetch(gate, at + m2 * sg[1])
+                        if blocks and block > 0:
+                            s = t - m1 * m2
+                            before = load(x, xb + s * sx[1] + i * W)
+                            if gated:
+                                g = load(gate, gb + s * sg[1] + i * W)
+                                before = mul(before, g)
+                            before = sub(zero, before)
+                        store(columns, to, v)
+                        store(columns, to + W, before)
+            for i in range(beside * wide):
+                forward(columns, i * apart, m1, levels, 0, upper, 0, tw)
+            for i in range(beside):
+                base = _base(size, unit, tile + i)
+                for q in range(m1):
+                    to = base + (q * pitch + first) * ELEMENT
+                    for j in range(wide):
+                        at = (i * wide + j) * apart + q * ELEMENT
+                        store(out, to + j * ELEMENT, load(columns, at))
+                        store(out, to + j * ELEMENT + W, load(columns, at + W))
 
     return run
 
@@ -137,9 +151,10 @@ def _middle(lo, hi, size, levels, tw, k, u):
 
 
 @cache
-def _middle_back(again: bool, blocks: bool) -> Jitted:
+def _middle_back(again: bool, blocks: bool, once: bool) -> Jitted:
     """Numbers of the output's cotangent become those of the input's; those of the
-    input become those of the output, if it is wanted `again`."""
+    input become those of the output, if it is wanted `again`. Where the filter is used
+    `once`, its cotangent may take its place."""
 
     @kernel
     def run(lo, hi, size, levels, tw, k, u, dy, dk):
@@ -154,8 +169,9 @@ def _middle_back(again: bool, blocks: bool) -> Jitted:
             kat = task * pitch
             if size[_FIRST]:
                 forward(k, kat, m2, levels, upper, last, row, tw)
-                for e in range(0, m2 * ELEMENT, W):
-                    store(dk, kat + e, zero)
+                if not once:
+                    for e in range(0, m2 * ELEMENT, W):
+                        store(dk, kat + e, zero)
             for b in range(size[_ROWS]):
                 if blocks:
                     for e in range(0, m2 * ELEMENT, W):
@@ -169,7 +185,9 @@ def _middle_back(again: bool, blocks: bool) -> Jitted:
                         kr, ki = load(k, kat + e), load(k, kat + e + W)
                         ur, ui = load(u, at + e), load(u, at + e + W)
                         yr, yi = load(dy, at + e), load(dy, at + e + W)
-                        gr, gi = load(dk, kat + e), load(dk, kat + e + W)
+                        gr, gi = zero, zero
+                        if not once:
+                            gr, gi = load(dk, kat + e), load(dk, kat + e + W)
                         # dk += dy conj(u)
                         gr, gi = fma(yr, ur, gr), fma(yi, ur, gi)
                         store(dk, kat + e, fma(yi, ui, gr))
@@ -195,20 +213,22 @@ def _middle_back(again: bool, blocks: bool) -> Jitted:
 
 
 @device_function
-def _up(a, base, first, columns, size, levels, tw):
-    """Some columns of a unit's numbers, the upper levels undone."""
+def _up(a, unit, tile, first, columns, size, levels, tw):
+    """Some columns of the numbers of tiles beside each other, the upper levels undone."""
     m1, m2, wide = size[_M1], size[_M2], size[_WIDE]
     pitch, apart = m2 + 1, (m1 + 1) * ELEMENT
-    for q in range(m1):
-        at = base + (q * pitch + first) * ELEMENT
-        for j in range(wide):
-            to = j * apart + q * ELEMENT
-            store(columns, to, load(a, at + j * ELEMENT))
-            store(columns, to + W, load(a, at + j * ELEMENT + W))
-            prefetch(a, at + (pitch + j) * ELEMENT)
-            prefetch(a, at + (pitch + j) * ELEMENT + W)
-    for j in range(wide):
-        inverse(columns, j * apart, m1, levels, 0, size[_UPPER], 0, tw)
+    for i in range(size[_BESIDE]):
+        base = _base(size, unit, tile + i)
+        for q in range(m1):
+            at = base + (q * pitch + first) * ELEMENT
+            for j in range(wide):
+                to = (i * wide + j) * apart + q * ELEMENT
+                store(columns, to, load(a, at + j * ELEMENT))
+                store(columns, to + W, load(a, at + j * ELEMENT + W))
+                prefetch(a, at + (pitch + j) * ELEMENT)
+                prefetch(a, at + (pitch + j) * ELEMENT + W)
+    for i in range(size[_BESIDE] * wide):
+        inverse(columns, i * apart, m1, levels, 0, size[_UPPER], 0, tw)
 
 
 @cache
@@ -216,24 +236,28 @@ def _leave(post: bool) -> Jitted:
     @kernel
     def run(lo, hi, size, levels, tw, a, gate, sg, out, width, past):
         m1, m2, length, wide = size[_M1], size[_M2], size[_LENGTH], size[_WIDE]
-        chunks, apart = m2 // wide, (m1 + 1) * ELEMENT
+        chunks, apart, beside = m2 // wide, (m1 + 1) * ELEMENT, size[_BESIDE]
         scale = splat(_ONE / F32(m1 * m2))
-        columns = scratch(wide * apart)
+        columns = scratch(beside * wide * apart)
         for task in range(lo, hi):
             unit, first = task // chunks, task % chunks * wide
-            lane, b, block = _where(size, unit)
-            _up(a, unit * m1 * (m2 + 1) * ELEMENT, first, columns, size, levels, tw)
+            tile, lane, b, block = _where(size, unit)
+            _up(a, unit, tile, first, columns, size, levels, tw)
             gb, ob = b * sg[0] + lane, b * length * width + lane
             for q in range(m1):
                 start = (block * m1 + q) * m2 + first
                 for t in range(start, min(start + wide, length)):
-                    y = mul(load(columns, (t - start) * apart + q * ELEMENT), scale)
-                    if post:
-                        y = mul(y, load(gate, gb + t * sg[1]))
-                        prefetch(gate, gb + (t + m2) * sg[1])
-                    if not past:
-                        prefetch_to_write(out, ob + (t + m2) * width)
-                    write(out, ob + t * width, y, past)
+                    for i in range(beside):
+                        at = (i * wide + t - start) * apart + q * ELEMENT
+                        y = mul(load(columns, at), scale)
+                        if post:
+                            at = gb + t * sg[1] + i * W
+                            y = mul(y, load(gate, at))
+                            prefetch(gate, at + m2 * sg[1])
+                        to = ob + t * width + i * W
+                        if not past:
+                            prefetch_to_write(out, to + m2 * width)
+                        write(out, to, y, past)
 
     return run
 
@@ -246,36 +270,39 @@ def _leave_back(pre: bool, post: bool) -> Jitted:
     def run(lo, hi, size, levels, tw, a, y, x, sx, gate, sg, ct, sc, outs, width, past):
         m1, m2, length, wide = size[_M1], size[_M2], size[_LENGTH], size[_WIDE]
         dx, dpre, dpost = outs
-        chunks, apart = m2 // wide, (m1 + 1) * ELEMENT
+        chunks, apart, beside = m2 // wide, (m1 + 1) * ELEMENT, size[_BESIDE]
         scale = splat(_ONE / F32(m1 * m2))
-        columns = scratch(wide * apart)
-        again = scratch(wide * apart if post else 0)
+        columns = scratch(beside * wide * apart)
+        again = scratch(beside * wide * apart if post else 0)
         for task in range(lo, hi):
             unit, first = task // chunks, task % chunks * wide
-            lane, b, block = _where(size, unit)
-            base = unit * m1 * (m2 + 1) * ELEMENT
-            _up(a, base, first, columns, size, levels, tw)
+            tile, lane, b, block = _where(size, unit)
+            _up(a, unit, tile, first, columns, size, levels, tw)
             if post:
-                _up(y, base, first, again, size, levels, tw)
+                _up(y, unit, tile, first, again, size, levels, tw)
             xb, gb, cb = b * sx[0] + lane, b * sg[0] + lane, b * sc[0] + lane
             ob = b * length * width + lane
             for q in range(m1):
                 start = (block * m1 + q) * m2 + first
                 for t in range(start, min(start + wide, length)):
-                    at, to = (t - start) * apart + q * ELEMENT, ob + t * width
-                    dv = mul(load(columns, at), scale)
-                    if post:
-                        c = mul(load(again, at), scale)
-                        c = mul(c, load(ct, cb + t * sc[1]))
-                        prefetch(ct, cb + (t + m2) * sc[1])
-                        write(dpost, to, c, past)
-                    if pre:
-                        dpre_t = mul(dv, load(x, xb + t * sx[1]))
-                        prefetch(x, xb + (t + m2) * sx[1])
-                        write(dpre, to, dpre_t, past)
-                        dv = mul(dv, load(gate, gb + t * sg[1]))
-                        prefetch(gate, gb + (t + m2) * sg[1])
-                    write(dx, to, dv, past)
+                    for i in range(beside):
+                        at = (i * wide + t - start) * apart + q * ELEMENT
+                        to = ob + t * width + i * W
+                        dv = mul(load(columns, at), scale)
+                        if post:
+                            c = mul(load(again, at), scale)
+                            place = cb + t * sc[1] + i * W
+                            c = mul(c, load(ct, place))
+                            prefetch(ct, place + m2 * sc[1])
+                            write(dpost, to, c, past)
+                        if pre:
+                            place = xb + t * sx[1] + i * W
+                            write(dpre, to, mul(dv, load(x, place)), past)
+                            prefetch(x, place + m2 * sx[1])
+                            place = gb + t * sg[1] + i * W
+                            dv = mul(dv, load(gate, place))
+                            prefetch(gate, place + m2 * sg[1])
+                        write(dx, to, dv, past)
 
     return run
 
@@ -324,42 +351,25 @@ def _choose(length: int, taps: int) -> tuple[Plan, int]:
 class _Work:
     """One call: shapes, the plan, and how much is done at a time."""
 
-    def __init__(self, batch: int, length: int, taps: int, d: int, units: int) -> None:
+    def __init__(self, batch: int, length: int, taps: int, d: int, back: bool) -> None:
         self.batch, self.length, self.taps = batch, length, taps
         self.width = -(-d // W) * W
         self.plan, self.blocks = _choose(length, taps)
+        self.once = batch * self.blocks == 1
         p = self.plan
         self.floats = p.rows * (p.columns + 1) * ELEMENT
-        fit = max(1, _BUDGET // (4 * self.floats))
-        # numbers of a tile: `units` arrays for every row and block, and for the filter
-        self.rows = min(batch, max(1, (fit // units - 1) // self.blocks))
-        tile = units * (1 + self.rows * self.blocks)
-        self.tiles = min(self.width // W, max(1, fit // tile))
-        self.wide = 1
-        while self.wide < min(16, p.columns) and (
-            8 * self.wide * (p.rows + 1) * ELEMENT <= _COLUMNS
-        ):
-            self.wide *= 2
-        self.chunks = p.columns // self.wide
+        fit = _BUDGET // (4 * self.floats)
+        # numbers of a tile: those of the filter, and of every row and block
+        fixed, each = (2 - self.once if back else 1), (2 if back else 1) * self.blocks
+        self.rows = min(batch, max(1, (fit - fixed) // each))
+        most = max(1, fit // (fixed + each * self.rows))
+        if most > _BESIDE_MOST:
+            most -= most % _BESIDE_MOST
+        self.tiles = min(self.width // W, most)
 
     def numbers(self, rows: bool) -> Array:
         n = self.tiles * (self.rows * self.blocks if rows else 1)
         return pool.empty(max(n * self.floats, pool.MIN_BYTES), F32)
-
-    def size(self, tile: int, row: int, rows: int, ends: tuple[int, int]) -> Array:
-        p = self.plan
-        return np.array(
-            (
-                *(p.rows, p.columns, p.upper, len(p.levels), self.wide, self.length),
-                *(self.blocks, row, rows, tile, *ends),
-            ),
-            np.int64,
-        )
-
-    def of_filter(self, tile: int) -> Array:
-        size = self.size(tile, 0, 1, (0, 0))
-        size[_LENGTH], size[_BLOCKS] = min(self.taps, self.length), 1
-        return size
 
     def groups(self) -> Any:
         """First tile, and their number."""
@@ -373,6 +383,29 @@ class _Work:
             (i, min(step, b - i), (int(i == 0), int(i + step >= b)))
             for i in range(0, b, step)
         ]
+
+    def size(
+        self, tiles: tuple[int, int], row: int, rows: int, ends: tuple[int, int]
+    ) -> tuple[int, Array]:
+        """Tasks of kernels that take columns, and what all kernels are told."""
+        p, (tile, count) = self.plan, tiles
+        beside = next(n for n in (4, 3, 2, 1) if count % n == 0)
+        wide = 1
+        while wide < min(16, p.columns) and (
+            8 * beside * wide * (p.rows + 1) * ELEMENT <= _COLUMNS
+        ):
+            wide *= 2
+        size = (
+            *(p.rows, p.columns, p.upper, len(p.levels), wide, self.length),
+            *(self.blocks, row, rows, tile, *ends, beside),
+        )
+        tasks = count // beside * rows * self.blocks * (p.columns // wide)
+        return tasks, np.array(size, np.int64)
+
+    def of_filter(self, tiles: tuple[int, int]) -> tuple[int, Array]:
+        tasks, size = self.size(tiles, 0, 1, (0, 0))
+        size[_LENGTH], size[_BLOCKS] = min(self.taps, self.length), 1
+        return tasks // self.blocks, size
 
 
 def _cut(a: Array, d: int) -> Array:
@@ -409,7 +442,7 @@ def long_conv_forward(
     ndarray, shape (batch, time, channel)
     """
     (batch, length, channels), taps = u.shape, k.shape[0]
-    w = _Work(batch, length, taps, channels, 1)
+    w = _Work(batch, length, taps, channels, False)
     p, width = w.plan, w.width
     x, gate, after = (_view(a, width) for a in (u, pre, post))
     taps_of = _filter(k, d, width)
@@ -417,18 +450,15 @@ def long_conv_forward(
     kn, un = w.numbers(False), w.numbers(True)
     table = (p.levels, p.twiddles)
     enter, leave = _enter(pre is not None, w.blocks > 1), _leave(post is not None)
-    for tile, tiles in w.groups():
-        launch(
-            _enter(False, False),
-            *(tiles * w.chunks, w.of_filter(tile), *table, *taps_of, *_NOTHING, kn),
-        )
-        for row, rows, ends in w.parts():
-            size = w.size(tile, row, rows, ends)
-            units = tiles * rows * w.blocks * w.chunks
-            launch(enter, units, size, *table, *x, *gate, un)
-            launch(_middle, tiles * p.rows, size, *table, kn, un)
+    for tiles in w.groups():
+        tasks, size = w.of_filter(tiles)
+        launch(_enter(False, False), tasks, size, *table, *taps_of, *_NOTHING, kn)
+        for part in w.parts():
+            tasks, size = w.size(tiles, *part)
+            launch(enter, tasks, size, *table, *x, *gate, un)
+            launch(_middle, tiles[1] * p.rows, size, *table, kn, un)
             flat = (y.reshape(-1), width, past_caches(y))
-            launch(leave, units, size, *table, un, *after, *flat)
+            launch(leave, tasks, size, *table, un, *after, *flat)
     return _cut(y, channels)
 
 
@@ -442,7 +472,7 @@ def long_conv_backward(
 ) -> dict[str, Array]:
     """Gradients by name: u, k, d, pre, post, those that are there."""
     (batch, length, channels), taps = u.shape, k.shape[0]
-    w = _Work(batch, length, taps, channels, 2)
+    w = _Work(batch, length, taps, channels, True)
     p, width = w.plan, w.width
     x, gate, after, ct = (_view(a, width) for a in (u, pre, post, dy))
     taps_of = _filter(k, d, width)
@@ -452,33 +482,25 @@ def long_conv_backward(
     dpost = none if post is None else pool.empty(big, F32)
     dk = pool.empty((taps, width), F32)
     outs = tuple(a.reshape(-1) for a in (du, dpre, dpost))
-    kn, dkn, un, yn = (w.numbers(rows) for rows in (False, False, True, True))
+    kn, un, yn = w.numbers(False), w.numbers(True), w.numbers(True)
+    dkn = kn if w.once else w.numbers(False)
     table = (p.levels, p.twiddles)
     blocks = w.blocks > 1
     flags = (pre is not None, post is not None)
     enter, enter_ct = _enter(flags[0], blocks), _enter(flags[1], False)
-    middle, leave = _middle_back(flags[1], blocks), _leave_back(*flags)
-    for tile, tiles in w.groups():
-        of_filter = w.of_filter(tile)
-        launch(
-            _enter(False, False),
-            *(tiles * w.chunks, of_filter, *table, *taps_of, *_NOTHING, kn),
-        )
-        for row, rows, ends in w.parts():
-            size = w.size(tile, row, rows, ends)
-            units = tiles * rows * w.blocks * w.chunks
-            launch(enter, units, size, *table, *x, *gate, un)
-            launch(enter_ct, units, size, *table, *ct, *after, yn)
-            launch(middle, tiles * p.rows, size, *table, kn, un, yn, dkn)
-            launch(
-                leave,
-                *(units, size, *table, yn, un, *x, *gate, *ct),
-                *(outs, width, past_caches(du)),
-            )
-        flat = (dk.reshape(-1), width, past_caches(dk))
-        launch(
-            _leave(False), tiles * w.chunks, of_filter, *table, dkn, *_NOTHING, *flat
-        )
+    middle, leave = _middle_back(flags[1], blocks, w.once), _leave_back(*flags)
+    for tiles in w.groups():
+        of_filter = w.of_filter(tiles)
+        launch(_enter(False, False), *of_filter, *table, *taps_of, *_NOTHING, kn)
+        for part in w.parts():
+            tasks, size = w.size(tiles, *part)
+            launch(enter, tasks, size, *table, *x, *gate, un)
+            launch(enter_ct, tasks, size, *table, *ct, *after, yn)
+            launch(middle, tiles[1] * p.rows, size, *table, kn, un, yn, dkn)
+            flat = (outs, width, past_caches(du))
+            launch(leave, tasks, size, *table, yn, un, *x, *gate, *ct, *flat)
+        last = (dk.reshape(-1), width, past_caches(dk))
+        launch(_leave(False), *of_filter, *table, dkn, *_NOTHING, *last)
     out = {"u": _cut(du, channels), "k": _cut(dk, channels)}
     if d is not None:
         out["d"] = np.array(out["k"][0])

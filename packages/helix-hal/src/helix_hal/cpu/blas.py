@@ -32,6 +32,7 @@ _Cut = tuple[str, tuple[int, ...]]  # what is cut, and where
 _SMALL = 1 << 18  # multiply-adds that every BLAS leaves to one thread
 _OWN = 1 << 22  # multiply-adds from which our own tiles are worth their packing,
 _OWN_PAIRS = 1 << 14  # also beside rounding the operands first
+_ROWS = 5  # rows, and columns, that share what was packed, at least
 _LEAST = 1 << 21  # multiply-adds of a piece, 50 us; every piece packs an operand anew,
 _FULL = 1 << 25  # so that more than four have this many
 _PIECES = 16
@@ -92,7 +93,8 @@ def matmul(x: Array, y: Array, out: Array, compute: str = "float32") -> None:
     if work <= _SMALL:
         np.matmul(x, y, out=out)
         return
-    if work >= _OWN and x.dtype.char in "fd" and _wide_units():
+    packed = x.shape[-2] >= _ROWS and y.shape[-1] >= _ROWS
+    if work >= _OWN and packed and x.dtype.char in "fd" and _wide_units():
         from helix_hal.cpu.kernels import gemm
 
         gemm.matmul(x, y, out)

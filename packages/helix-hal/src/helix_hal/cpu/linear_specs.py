@@ -9,12 +9,14 @@ import numpy as np
 from helix_hal.cpu.blas import tiles
 from helix_hal.cpu.specs import c, rows, serves
 
-_LEAST = 1 << 18  # multiply-adds from which our own tiles are worth a launch
+_LEAST = 1 << 18  # multiply-adds from which our own tiles are worth a launch,
+_ROWS = 5  # and rows from which packing the weights is worth while
 
 
 def _wide(device: Any, x: Any, w: Any, *avals: Any, compute: str, **attrs: Any) -> Any:
     """Enough float32 on a processor whose tiles are ours; else the parts do as well."""
-    if x.dtype.name != "float32" or x.size * w.shape[0] < _LEAST:
+    few = x.size < _ROWS * x.shape[-1]
+    if few or x.dtype.name != "float32" or x.size * w.shape[0] < _LEAST:
         return None
     own = "AVX512-BF16" if compute == "bfloat16" else "AVX-512"
     return True if tiles(compute) == own else None

@@ -47,4 +47,4 @@ def attention_step(
     k = hx.concat([keys, last_keys], 1)
     v = hx.concat([values, last_values], 1)
     with hx.precision(compute):
-        return hx.attention(q, k, v, slopes=slopes[0] if slopes else None, causal=True)
+        return hx.attention(q, k, v, slopes=slopes[0] if slopes else None)

@@ -22,7 +22,7 @@ CORE = (
     ("Elementwise functions", "_ops _elementary"),
     ("Activations", "activations"),
     ("Moving elements", "_shape _indexing _diagonal _arrange _pad"),
-    ("Reductions and scans", "_reduce _extra"),
+    ("Reductions and scans", "_reduce"),
     ("Sorting, searching, sets", "_sort _sets"),
     ("Products", "_contract"),
     ("Convolution and windows", "_conv"),

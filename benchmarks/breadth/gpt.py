@@ -22,8 +22,6 @@ def ours_bf16(variant: str) -> Work:
 
 def _ours(precision: str) -> Work:
     hx = helix()
-    from helix_layers.transformer.files_gpt2 import transformers_name
-
     model = gm.helix_model()
     opt = hx.optim.AdamW(model.parameters(), lr=gm.LR, weight_decay=gm.DECAY)
     x, y = (hx.tensor(a.astype(np.int32)) for a in gm.batch())
@@ -47,7 +45,10 @@ def _ours(precision: str) -> Work:
         model.load_state_dict(start)
         loss_of().backward()
         named = dict(model.named_parameters())
-        found = {transformers_name(k): np.asarray(p.grad) for k, p in named.items()}
+        found = {
+            theirs: gm.turned(theirs, np.asarray(named[ours].grad))
+            for theirs, ours in gm.helix_names().items()
+        }
         for p in named.values():
             p.grad = None
         return {"loss": np.asarray(loss), **found}

@@ -82,6 +82,30 @@ def helix_model() -> Any:
         return TransformerLM.from_transformers(folder)
 
 
+def helix_names() -> dict[str, str]:
+    """Our name of each weight, by transformers'."""
+    kinds = {
+        "attn.c_attn": "attention.mixer.qkv",
+        "attn.c_proj": "attention.mixer.out_proj",
+        "mlp.c_fc": "mlp.mixer.up",
+        "mlp.c_proj": "mlp.mixer.down",
+        "ln_1": "attention.norm",
+        "ln_2": "mlp.norm",
+        "wte": "embedding",
+        "wpe": "positions",
+        "ln_f": "norm",
+    }
+    out = {}
+    for name in weights():
+        path, _, end = name.removeprefix("transformer.").rpartition(".")
+        if path.startswith("h."):
+            _, i, rest = path.split(".", 2)
+            out[name] = f"layers.{i}.{kinds[rest]}.{end}"
+        else:
+            out[name] = f"{kinds[path]}.{end}"
+    return out
+
+
 def torch_model() -> Any:
     """A GPT as one writes it in torch: fused attention, linear layers, tied head."""
     import torch

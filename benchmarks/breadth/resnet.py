@@ -1,4 +1,10 @@
-"""A training step of ResNet-18: forward, cross-entropy, backward, SGD with momentum."""
+"""A training step of ResNet-18: forward, cross-entropy, backward, SGD with momentum.
+
+The loss and the norm of each weight's gradient are compared, not its elements: an input
+of a ReLU that is within rounding of zero falls on either side, and in the last stage one
+of them moves elements by several percent. torch's float32 gradients differ by as much
+from its own float64 ones here. tests/parity compares every element, of smaller networks.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +57,10 @@ def ours(variant: str) -> Work:
         """The gradients at the weights that the first step started from."""
         model.load_state_dict(_weights())
         hx.losses.cross_entropy(model(x), y).backward()
-        grads = {k: np.asarray(p.grad) for k, p in model.named_parameters()}
+        norms = [np.linalg.norm(np.asarray(p.grad)) for p in model.parameters()]
         for p in model.parameters():
             p.grad = None
-        return {"loss": np.asarray(loss), **grads}
+        return {"loss": np.asarray(loss), "norms": np.asarray(norms)}
 
     return Work(step, arrays)
 
@@ -78,8 +84,8 @@ def peer(variant: str) -> Work:
 
     def arrays(loss: Any) -> Arrays:
         # the step leaves the gradients where it found them
-        grads = {k: p.grad.numpy() for k, p in model.named_parameters()}
-        return {"loss": np.asarray(loss), **grads}
+        norms = [np.linalg.norm(p.grad.numpy()) for p in model.parameters()]
+        return {"loss": np.asarray(loss), "norms": np.asarray(norms)}
 
     return Work(step, arrays)
 

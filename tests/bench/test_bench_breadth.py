@@ -26,9 +26,10 @@ def test_every_figure_has_its_case_with_target_and_aim():
     assert {c.name: (c.target, c.aim) for c in CASES} == TARGETS
 
 
-def test_bfloat16_is_compared_more_loosely_and_nothing_else():
-    loose = {c.name for c in CASES if c.tolerance != 1e-4}
-    assert loose == {n for n in TARGETS if n.endswith("bf16")}
+def test_bfloat16_is_compared_more_loosely_and_one_network_with_its_reason():
+    loose = {c.name: c.tolerance for c in CASES if c.tolerance != 1e-4}
+    assert loose.pop("resnet_train") == 1e-2
+    assert loose == {n: 2e-2 for n in TARGETS if n.endswith("bf16")}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
@@ -38,11 +39,9 @@ def test_every_factory_exists(case):
 
 
 def test_our_gpt_has_the_shared_weights():
-    from helix_layers.transformer.files_gpt2 import transformers_name
-
     named = dict(gm.helix_model().named_parameters())
     shared = gm.weights()
-    assert {transformers_name(k) for k in named} == set(shared)
+    assert set(gm.helix_names().values()) == set(named)
     total = sum(p.aval.size for p in named.values())
     assert total == sum(w.size for w in shared.values())
 

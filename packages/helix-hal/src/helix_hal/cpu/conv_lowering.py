@@ -8,9 +8,11 @@ the weights), which is a sum over pixels.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from math import gcd, prod
-from typing import Any
+from operator import mul
+from typing import Any, NamedTuple
 
 import numpy as np
 from helix_core._primitives.window import out_size
@@ -23,6 +25,7 @@ from helix_hal.cpu import pool
 __all__ = ["conv"]
 
 Array = NDArray[Any]
+Ints = tuple[int, ...]
 
 _SMALL = 1 << 15  # multiply-adds below which nothing is worth compiling
 _SLACK = 16  # elements that a tile may read after the last pixel
@@ -96,6 +99,49 @@ def _phases(n_out: int, k: int, s: int, lo: int, d: int, step: int) -> list[Any]
     return out
 
 
+class _Problem(NamedTuple):
+    """Results of one remainder, and the taps that meet elements for them."""
+
+    first: Ints
+    every: Ints
+    filters: tuple[Ints, ...]  # which place of the kernel each tap is
+    taps: Any
+
+
+@lru_cache(maxsize=4096)
+def _problems(
+    places: Ints,
+    kernel: Ints,
+    weights: Ints,
+    channels: int,
+    fold: int,
+    strides: Ints,
+    lows: Ints,
+    lhs: Ints,
+    rhs: Ints,
+) -> tuple[_Problem, ...]:
+    """``weights``: how far apart channels and places of the kernel are in the weights;
+    ``fold``: places of the last axis that are read as one run."""
+    from helix_hal.cpu.kernels.conv import Taps
+
+    kernel = (*kernel[:2], 1) if fold > 1 else kernel
+    axes = map(_phases, places, kernel, strides, lows, lhs, rhs)
+    out = []
+    for phase in product(*axes):
+        first, every, apart, taps = zip(*phase, strict=True)
+        chosen = list(product(*taps))
+        filters = tuple([tuple([j for j, _ in tap]) for tap in chosen])
+        at = tuple([tuple([p for _, p in tap]) for tap in chosen])
+        starts = [sum(map(mul, filter_, weights[1:])) for filter_ in filters]
+        within = np.add.outer(
+            np.arange(fold) * weights[3], np.arange(channels) * weights[0]
+        ).reshape(-1)
+        offsets = np.add.outer(starts, within).reshape(-1)
+        run = Taps(apart, (0,) * 3, at, offsets, within.size)
+        out.append(_Problem(first, every, filters, run))
+    return tuple(out)
+
+
 def _forward(
     x: Array,
     w: Array,
@@ -112,47 +158,28 @@ def _forward(
     x = channels_last.channels_last(x)
     w = w if w.strides[0] > 0 else np.ascontiguousarray(w)
     single = groups > 1 and groups == x.shape[-1] == w.shape[0]
-    step = [s // w.itemsize for s in w.strides[1:]]  # of channel, z, y, x
+    fold = 1
     if groups == 1 and x.shape[-1] <= _FEW and w.shape[4] > 1 and lhs[2] == rhs[2] == 1:
         x, padding = _bordered(x, padding)
         fold = w.shape[4]
-    else:
-        fold = 1
-    axes = [
-        _phases(m, k if i < 2 or fold == 1 else 1, s, lo, d, r)
-        for i, (m, k, s, (lo, _), d, r) in enumerate(
-            zip(places, w.shape[2:], strides, padding, lhs, rhs, strict=True)
-        )
-    ]
-    for phase in product(*axes):
-        first, every, apart, taps = zip(*phase, strict=True)
+    steps = tuple([s // w.itemsize for s in w.strides[1:]])
+    lows = tuple([lo for lo, _ in padding])
+    for first, every, filters, taps in _problems(
+        *(places, w.shape[2:], steps, w.shape[1], fold, strides, lows, lhs, rhs)
+    ):
         part = y[
             :,
             first[0] :: every[0],
             first[1] :: every[1],
             first[2] :: every[2],
         ]
-        chosen = list(product(*taps))
-        if not chosen:
+        if not filters:
             part[...] = 0
-            continue
-        at = tuple([tuple([p for _, p in tap]) for tap in chosen])
-        starts = [
-            sum(j * s for (j, _), s in zip(tap, step[1:], strict=True))
-            for tap in chosen
-        ]
-        if single:
-            filters = np.stack(
-                [w[(slice(None), 0, *[j for j, _ in t])] for t in chosen]
-            )
-            depthwise.depthwise(x, filters, part, conv.Taps(apart, (0,) * 3, at, (), 1))
-            continue
-        within = np.add.outer(
-            np.arange(fold) * step[3], np.arange(w.shape[1]) * step[0]
-        )
-        offsets = np.add.outer(starts, within.reshape(-1)).reshape(-1)
-        run = conv.Taps(apart, (0,) * 3, at, offsets, within.size)
-        conv.windows(x, w, part, run, groups)
+        elif single:
+            by_tap = np.stack([w[(slice(None), 0, *place)] for place in filters])
+            depthwise.depthwise(x, by_tap, part, taps)
+        else:
+            conv.windows(x, w, part, taps, groups)
     return result
 
 
@@ -190,26 +217,34 @@ def _gradient(
     if groups == 1 and channels <= _FEW and places[2] > 1 and strides[2] == 1:
         x, padding = _bordered(x, padding)
         fold = places[2]
-    grid = [range(m) for m in ((*places[:2], 1) if fold > 1 else places)]
-    lows = [lo for lo, _ in padding]
-    taps = list(product(*grid))
+    lows = tuple([lo for lo, _ in padding])
+    taps = _outer_taps(places, channels, fold, strides, lows, rhs)
+    if groups > 1 and groups == x.shape[-1] == outs:
+        g = depthwise.depthwise_outer(x, dy, taps)
+        return np.ascontiguousarray(g.T).reshape((1, outs, *places))
+    out = pool.empty((outs, channels, *places), x.dtype)
+    conv.outer(x, dy, out, taps, groups)
+    return np.swapaxes(out, 0, 1)
+
+
+@lru_cache(maxsize=4096)
+def _outer_taps(
+    places: Ints, channels: int, fold: int, strides: Ints, lows: Ints, steps: Ints
+) -> Any:
+    """One tap for each place of the kernel; ``fold`` of the last axis are one run."""
+    from helix_hal.cpu.kernels.conv import Taps
+
+    taps = list(product(*map(range, (*places[:2], 1) if fold > 1 else places)))
     at = tuple(
         [
             tuple([j * s - lo for j, s, lo in zip(t, strides, lows, strict=True)])
             for t in taps
         ]
     )
-    if groups > 1 and groups == x.shape[-1] == outs:
-        g = depthwise.depthwise_outer(x, dy, conv.Taps(rhs, (0,) * 3, at, (), 1))
-        return np.ascontiguousarray(g.T).reshape((1, outs, *places))
-    out = pool.empty((outs, channels, *places), x.dtype)
-    size = prod(places)
     starts = [(t[0] * places[1] + t[1]) * places[2] + t[2] for t in taps]
-    within = np.add.outer(np.arange(fold), np.arange(channels) * size)
+    within = np.add.outer(np.arange(fold), np.arange(channels) * prod(places))
     offsets = np.add.outer(starts, within.reshape(-1)).reshape(-1)
-    run = conv.Taps(rhs, (0,) * 3, at, offsets, within.size)
-    conv.outer(x, dy, out, run, groups)
-    return np.swapaxes(out, 0, 1)
+    return Taps(steps, (0,) * 3, at, offsets, within.size)
 
 
 def _spread(x: Array, apart: Any) -> Array:

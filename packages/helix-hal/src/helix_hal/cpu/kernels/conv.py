@@ -19,9 +19,10 @@ Architectures", 2018.
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,8 @@ def tile_shape(outs: int, width: int) -> tuple[int, int]:
     return 12, 1 if panels % 2 and panels <= _FEW_PANELS else 2
 
 
-class Taps(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Taps:
     """How a pixel of the result and a tap lead to a pixel of the input.
 
     Attributes
@@ -70,7 +72,7 @@ class Taps(NamedTuple):
         Place in the input of the result's first pixel, for a tap at 0.
     at : tuple of (z, y, x)
         Where each tap reads, relative to that.
-    weights : tuple of int
+    weights : sequence of int
         For each element of the sum (tap by tap, and in a tap by channel), its offset in
         the weights, in elements.
     run : int
@@ -82,6 +84,46 @@ class Taps(NamedTuple):
     at: tuple[Ints, ...]
     weights: Any
     run: int
+
+    @cached_property
+    def arrays(self) -> tuple[Array, Array, Array]:
+        """Steps, first place and taps, for kernels."""
+        return _ints(self.steps), _ints(self.first), _ints(self.at).reshape(-1, 3)
+
+    @cached_property
+    def sorted(self) -> tuple[int, Array, Array]:
+        """The least offset of the weights; all, from it, in the order of memory; and that
+        order."""
+        offsets = np.asarray(self.weights, np.int64)
+        order = np.argsort(offsets, kind="stable")
+        least = int(offsets[order[0]])
+        return least, offsets[order] - least, order
+
+    @cached_property
+    def by_tile(self) -> dict[int, tuple[Array, Array]]:
+        """For tiles of so many rows, what `orders` returns."""
+        return {}
+
+    def orders(self, rows: int) -> tuple[Array, Array]:
+        """Of each row tile: its offsets in the order of memory, and where in it each
+        element stands."""
+        known = self.by_tile.get(rows)
+        if known is None:
+            known = self.by_tile[rows] = self._orders(rows)
+        return known
+
+    def _orders(self, rows: int) -> tuple[Array, Array]:
+        tiles, count = -(-self.run // rows), len(self.at)
+        by_tap = np.asarray(self.weights, np.int64).reshape(count, self.run)
+        offsets = np.zeros((tiles, count * rows), np.int64)
+        places = np.full((tiles, count * rows), -1, np.int64)
+        for i in range(tiles):
+            mine = by_tap[:, i * rows : (i + 1) * rows]
+            order = np.argsort(mine, axis=None)
+            offsets[i, : order.size] = mine.reshape(-1)[order]
+            tap, row = order // mine.shape[1], order % mine.shape[1]
+            places[i, tap * rows + row] = np.arange(order.size)
+        return offsets, places
 
 
 # ---------------------------------------------------------------------- packed weights
@@ -314,16 +356,14 @@ def windows(
     in_group = -(-outs // columns)
     blocks = groups * in_group
     like = np.empty(0, x.dtype)
-    offsets = np.asarray(taps.weights, np.int64)
+    least, offsets, order = taps.sorted
     panels = pool.empty(blocks * offsets.size * columns, x.dtype)
-    step, least = w.strides[0] // width, int(offsets.min())
-    order = np.argsort(offsets, kind="stable")
-    address, sorted_ = _address(w) + least * width, (offsets - least)[order]
-    limit = int(sorted_[-1]) + (groups * outs - 1) * step + 1
+    address, step = _address(w) + least * width, w.strides[0] // width
+    limit = int(offsets[-1]) + (groups * outs - 1) * step + 1
     group_rows = _ints([outs, in_group, limit])
     grain = max(1, (1 << 14) // max(1, offsets.size * columns))
     launch(
-        *(_pack, blocks, address, group_rows, step, sorted_, order, columns, like),
+        *(_pack, blocks, address, group_rows, step, offsets, order, columns, like),
         panels,
         grain=grain,
     )
@@ -340,8 +380,7 @@ def windows(
     places = [_address(x), _address(out)]
     launch(
         *(_windows(rows, vectors), wide * cuts, _ints(size), _ints(out.shape[:4])),
-        *(_ints(x.shape[1:4]), _ints(taps.steps), _ints(taps.first)),
-        *(_ints(taps.at).reshape(-1, 3), _steps(x), _steps(out), _ints(places)),
+        *(_ints(x.shape[1:4]), *taps.arrays, _steps(x), _steps(out), _ints(places)),
         *(panels, zeros, like),
     )
 
@@ -536,30 +575,14 @@ def outer(
     sizes = _ints(size)
     launch(
         *(_outer(rows, vectors), others * chunks, sizes, _ints(dy.shape[:4])),
-        *(_ints(x.shape[1:4]), _ints(taps.steps), _ints(taps.first)),
-        *(_ints(taps.at).reshape(-1, 3), _steps(x), places, part, zeros, like),
+        *(_ints(x.shape[1:4]), *taps.arrays, _steps(x), places, part, zeros, like),
     )
     step = out.strides[0] // width
     launch(
         *(_finish, groups * panels * row_tiles, sizes, rows, columns),
-        *(*_orders(taps, rows), count, step, part, out.reshape(-1)),
+        *(*taps.orders(rows), count, step, part, out.reshape(-1)),
         grain=max(1, (1 << 14) // (count * rows * columns)),
     )
-
-
-def _orders(taps: Taps, rows: int) -> tuple[Array, Array]:
-    """Offsets of each row tile's elements in the order of memory, and their places."""
-    tiles, count = -(-taps.run // rows), len(taps.at)
-    by_tap = np.asarray(taps.weights, np.int64).reshape(count, taps.run)
-    offsets = np.zeros((tiles, count * rows), np.int64)
-    places = np.full((tiles, count * rows), -1, np.int64)
-    for i in range(tiles):
-        mine = by_tap[:, i * rows : (i + 1) * rows]
-        order = np.argsort(mine, axis=None)
-        offsets[i, : order.size] = mine.reshape(-1)[order]
-        tap, row = order // mine.shape[1], order % mine.shape[1]
-        places[i, tap * rows + row] = np.arange(order.size)
-    return offsets, places
 
 
 def _widened(a: Array, channels: int) -> Array:

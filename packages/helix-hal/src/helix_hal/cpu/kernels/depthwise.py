@@ -135,8 +135,7 @@ def depthwise(x: Array, w: Array, out: Array, taps: Taps) -> None:
     """
     launch(
         *(_forward, prod(out.shape[:4]), _ints(out.shape[:4]), _ints(x.shape[1:4])),
-        *(_ints(taps.steps), _ints(taps.first), _ints(taps.at).reshape(-1, 3)),
-        *(_steps(x), _steps(out), _ints([_address(x), _address(out)]), w),
+        *(*taps.arrays, _steps(x), _steps(out), _ints([_address(x), _address(out)]), w),
         np.empty(0, x.dtype),
         grain=max(1, (1 << 14) // w.size),
     )
@@ -148,8 +147,13 @@ def depthwise_outer(x: Array, dy: Array, taps: Taps) -> Array:
     part = pool.empty((_CHUNKS, len(taps.at), channels), x.dtype)
     launch(
         *(_by_weights, _CHUNKS, _ints(dy.shape[:4]), _ints(x.shape[1:4])),
-        *(_ints(taps.steps), _ints(taps.first), _ints(taps.at).reshape(-1, 3)),
-        *(_steps(x), _ints([_address(x)]), dy.reshape(-1, channels), part),
+        *(
+            *taps.arrays,
+            _steps(x),
+            _ints([_address(x)]),
+            dy.reshape(-1, channels),
+            part,
+        ),
         np.empty(0, x.dtype),
     )
     return np.asarray(part.sum(0, dtype=x.dtype))

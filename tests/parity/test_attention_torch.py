@@ -167,6 +167,29 @@ def test_jax(causal, window):
     close(mine, want, 2e-5)
 
 
+def test_second_derivatives_through_the_kernels():
+    """Of the sum of squares of the gradients, beside torch's in float64."""
+    xs = draw(1, 40, 70, 4, 2, 8, 8)[:3]
+    ts = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in xs]
+    mask = torch.ones(40, 70).tril(30).bool()
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        y = F.scaled_dot_product_attention(
+            *(t.transpose(1, 2) for t in ts), attn_mask=mask, enable_gqa=True
+        )
+    first = torch.autograd.grad((y * y).sum(), ts, create_graph=True)
+    want = torch.autograd.grad(sum((g * g).sum() for g in first), ts)
+
+    def squares(*xs):
+        y, pull = hx.vjp(lambda *xs: hx.attention(*xs, causal=True), *xs)
+        return sum((g * g).sum() for g in pull(2.0 * y))
+
+    tensors = [hx.tensor(a.astype("f4"), device="cpu") for a in xs]
+    value, pull = hx.vjp(squares, *tensors)
+    got = pull(hx.ones_like(value))
+    for a, b in zip(got, want, strict=True):
+        assert np.abs(np.asarray(a) - b.numpy()).max() <= 2e-5 * b.abs().max()
+
+
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
 def test_rotary_of_llama_and_gptj(device):
     from transformers.models.gptj.modeling_gptj import (

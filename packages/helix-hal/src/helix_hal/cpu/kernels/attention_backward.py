@@ -219,7 +219,8 @@ def _add_bias(size, unit, row0, key, ds, start, target):
 
 @cache
 def _backward(biased: bool, sloped: bool, half: bool) -> Jitted:
-    # merge: which of batch and key heads one task does in turn, since they share a bias
+    # deal: parts of the keys; 1 where one task does every batch entry in turn, and every
+    # key head, because they share a bias
     @kernel
     def backward(
         lo,

@@ -55,7 +55,7 @@ __all__ = ["MOST", "attention_decode"]
 
 MOST = 8  # rows of a unit; from there on copying pays
 _PART = 512  # keys of a task
-_LEAST = 1 << 21  # bytes of a cache that are worth waking a thread for
+_LEAST = 1 << 21  # bytes of a cache, read by a row, that are worth waking a thread for
 _NEAR = 64  # keys whose values are used for one row after the other
 _four, _one = row_access(4), row_access(1)
 _load4, _store4, _load1, _store1 = _four.load, _four.store, _one.load, _one.store
@@ -298,7 +298,8 @@ def attention_decode(q: Array, k: Array, v: Array, call: Call) -> tuple[Array, A
         call = call._replace(bias=readable(call.bias))
     size, (lengths, slopes) = describe(q, k, v, call), options(call)
     tasks = b * g * -(-tk // _PART)
-    rows = tasks * tq * (heads // g)
+    n = tq * (heads // g)
+    rows = tasks * n
     tops, totals = pool.empty(rows), pool.empty(rows)
     sums = pool.empty(rows * -(-dv // WIDTH) * WIDTH)
     y, lse = pool.empty((b, tq, heads, dv)), pool.empty((b, heads, tq))
@@ -306,7 +307,7 @@ def attention_decode(q: Array, k: Array, v: Array, call: Call) -> tuple[Array, A
         _partial(call.bias is not None, call.slopes is not None),
         *(tasks, size, np.float32(call.scale), lengths, slopes),
         *(tops, totals, sums),
-        grain=max(1, _LEAST // (min(_PART, tk) * (d + dv) * 4)),
+        grain=max(1, _LEAST // (min(_PART, tk) * n * (d + dv) * 4)),
     )
     flat = y.reshape(-1), lse.reshape(-1)
     launch(_combine, b * g, size, tops, totals, sums, *flat, grain=16)

@@ -21,7 +21,7 @@ CORE = (
     ("Tensors", "_tensor _create _dtypes _device _errors _dlpack"),
     ("Elementwise functions", "_ops _elementary"),
     ("Activations", "activations"),
-    ("Moving elements", "_shape _indexing _diagonal _arrange _pad"),
+    ("Moving elements", "_shape _pad _indexing _arrange linalg"),
     ("Reductions and scans", "_reduce"),
     ("Sorting, searching, sets", "_sort _sets"),
     ("Products", "_contract"),

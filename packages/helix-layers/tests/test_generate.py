@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 from helix_core import files
 from helix_core.cli import main
-from helix_layers import MambaConfig, MambaLM
+from helix_layers import (
+    Encoder,
+    EncoderConfig,
+    HyenaConfig,
+    HyenaLM,
+    MambaConfig,
+    MambaLM,
+    TransformerConfig,
+    TransformerLM,
+    from_transformers,
+)
 
 
 def helix(capsys, *args):
@@ -85,3 +95,43 @@ def test_no_half_loaded_model(tmp_path):
         MambaLM.from_transformers(tmp_path)
     with pytest.raises(files.FileError, match=r"config\.json"):
         MambaLM.from_transformers(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MambaLM(MambaConfig(d_model=16, n_layers=1)),
+        lambda: HyenaLM(HyenaConfig(d_model=16, n_layers=1, l_max=64)),
+        lambda: TransformerLM(
+            TransformerConfig(
+                d_model=16, n_layers=1, n_heads=2, norm="rms_norm", mlp="swiglu"
+            )
+        ),
+    ],
+    ids=["mamba", "hyena", "transformer"],
+)
+def test_any_folder_of_transformers_is_read_by_what_it_holds(make, tmp_path, capsys):
+    hx.seed(0)
+    model = make()
+    model.save_transformers(tmp_path)
+    again = from_transformers(tmp_path)
+    assert type(again) is type(model)
+    ids = hx.tensor(np.array([[1, 2, 3]], np.int32))
+    np.testing.assert_allclose(again(ids).numpy(), model(ids).numpy(), atol=1e-6)
+    args = ["generate", str(tmp_path), "-n", "4", "--temperature", "0", "--json"]
+    code, out, _ = helix(capsys, *args)
+    assert code == 0 and json.loads(out)["text"].startswith("def ")
+
+
+def test_a_model_that_we_do_not_compute_is_named(tmp_path):
+    files.write_json(tmp_path / "config.json", {"model_type": "t5"})
+    with pytest.raises(files.FileError, match="got 't5'"):
+        from_transformers(tmp_path)
+
+
+def test_an_encoder_generates_nothing(tmp_path, capsys):
+    hx.seed(0)
+    config = EncoderConfig(vocab_size=64, d_model=16, n_layers=1, n_heads=2, d_ff=32)
+    Encoder(config).save_transformers(tmp_path)
+    code, _, err = helix(capsys, "generate", str(tmp_path), "-n", "4")
+    assert code != 0 and "expected a language model; got Encoder" in err

@@ -40,6 +40,7 @@ from ._pool import Flatten as Flatten
 from ._pool import MaxPool1d as MaxPool1d
 from ._pool import MaxPool2d as MaxPool2d
 from ._pool import MaxPool3d as MaxPool3d
+from ._pretrained import from_transformers as from_transformers
 from ._sampling import Sampler as Sampler
 from ._stack import Stack as Stack
 from ._stack import StackConfig as StackConfig
@@ -48,10 +49,6 @@ from ._upsample import PixelShuffle as PixelShuffle
 from ._upsample import PixelUnshuffle as PixelUnshuffle
 from ._upsample import Upsample as Upsample
 from ._version import __version__ as __version__
-from .s4d import S4Block as S4Block
-from .s4d import S4DKernel as S4DKernel
-from .s4d import S4DMixer as S4DMixer
-from .s4d import S4DState as S4DState
 from .hyena import HyenaBlock as HyenaBlock
 from .hyena import HyenaConfig as HyenaConfig
 from .hyena import HyenaFilter as HyenaFilter
@@ -61,10 +58,6 @@ from .hyena import HyenaState as HyenaState
 from .hyena import from_infill as from_infill
 from .hyena import infill_pair as infill_pair
 from .hyena import to_infill as to_infill
-from .vision import ResNet as ResNet
-from .vision import ResNetConfig as ResNetConfig
-from .vision import UNet as UNet
-from .vision import UNetConfig as UNetConfig
 from .rnn import GRU as GRU
 from .rnn import LSTM as LSTM
 from .rnn import GRUBlock as GRUBlock
@@ -75,6 +68,11 @@ from .rnn import LSTMBlock as LSTMBlock
 from .rnn import LSTMCell as LSTMCell
 from .rnn import LSTMMixer as LSTMMixer
 from .rnn import LSTMState as LSTMState
+from .s4d import S4Block as S4Block
+from .s4d import S4DKernel as S4DKernel
+from .s4d import S4DMixer as S4DMixer
+from .s4d import S4DState as S4DState
+from .transformer import MLP as MLP
 from .transformer import AttentionBlock as AttentionBlock
 from .transformer import AttentionMixer as AttentionMixer
 from .transformer import CrossAttention as CrossAttention
@@ -83,7 +81,6 @@ from .transformer import EncoderBlock as EncoderBlock
 from .transformer import EncoderConfig as EncoderConfig
 from .transformer import KVState as KVState
 from .transformer import LearnedPositions as LearnedPositions
-from .transformer import MLP as MLP
 from .transformer import MLPBlock as MLPBlock
 from .transformer import PostNormBlock as PostNormBlock
 from .transformer import Rotary as Rotary
@@ -92,3 +89,7 @@ from .transformer import TransformerBlock as TransformerBlock
 from .transformer import TransformerConfig as TransformerConfig
 from .transformer import TransformerLM as TransformerLM
 from .transformer import alibi_slopes as alibi_slopes
+from .vision import ResNet as ResNet
+from .vision import ResNetConfig as ResNetConfig
+from .vision import UNet as UNet
+from .vision import UNetConfig as UNetConfig

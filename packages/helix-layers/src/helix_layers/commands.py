@@ -13,7 +13,7 @@ import helix_core as hx
 from helix_core import files, plugins
 
 from ._check import LayerError
-from ._mamba_lm import MambaLM
+from ._pretrained import from_transformers
 
 
 def load_run(path: Path, which: str = "latest", device: str | None = None) -> Any:
@@ -26,8 +26,8 @@ def load_run(path: Path, which: str = "latest", device: str | None = None) -> An
     """
     config = path / "config.json"
     values = files.read_json(config) if config.is_file() else {}
-    if values.get("model_type") == "mamba":
-        return MambaLM.from_transformers(path, device=device)
+    if "model_type" in values:
+        return from_transformers(path, device=device)
     model = values.get("model")
     if not isinstance(model, dict) or "name" not in model:
         raise LayerError(
@@ -65,6 +65,10 @@ def generate(run: Path, **o: Any) -> None:
     if o["count"] < 1:
         raise LayerError(f"[generate] expected --count >= 1; got {o['count']}")
     model = load_run(run, o["which"], o["device"])
+    if not hasattr(model, "stream"):
+        raise LayerError(
+            f"[generate] expected a language model; got {type(model).__name__}"
+        )
     prompt = o["prompt"].encode()
     size = getattr(getattr(model, "config", None), "vocab_size", 256)
     if size > 256:

@@ -202,9 +202,9 @@ def test_the_sum_is_vdpbf16ps_of_registers_and_memory(route, source):
     if route != "own":
         pytest.skip("there is one machine code only")
     like, packed = np.empty(0, source), np.empty(0, np.int32)
-    none = np.empty(0, np.int64)
-    addresses, spare = np.empty((1, 3), np.int64), np.empty(0, np.float32)
-    text = gemm._run.assembly(0, 1, none, addresses, like, packed, spare, none)
+    none, addresses = np.empty(0, np.int64), np.empty((1, 3), np.int64)
+    arrays = none, none, addresses, like, like, packed, np.empty(0, np.float32), none
+    text = gemm._run.assembly(0, 1, *arrays)
     if source == "f4":
         assert "vcvtne2ps2bf16" in text
     if os.name == "nt":  # other labels

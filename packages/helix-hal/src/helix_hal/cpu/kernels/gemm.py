@@ -1,9 +1,10 @@
 """Matrix products in our own tiles, for processors whose BLAS leaves half of them idle.
 
-Two launches. The first packs the right operand once, for all threads, in panels of two
-vectors of columns; the second takes parts of the result, up to eight strips of twelve
-rows, packs their rows of the left operand and multiplies tile by tile: a panel stays in
-the first cache while it meets the strips, which stay in the second.
+Threads take tasks from a counter until none is left. The first tasks pack the right
+operand, once for all, in panels of two vectors of columns. The others, which wait until
+it is packed, are parts of the result: up to eight strips of twelve rows. Their rows of
+the left operand are packed and multiplied tile by tile: a panel stays in the first cache
+while it meets the strips, which stay in the second.
 
 What is multiplied is float32, float64, or pairs of bfloat16 (see `gemm_pack`), to which
 operands of float32 are rounded while they are packed.
@@ -44,13 +45,16 @@ from helix_hal.cpu.kernels.gemm_tile import (
     add_row,
     fill_tile,
     load_tile,
+    look,
     multiply_columns,
     multiply_rows,
     store_tile,
+    take,
 )
 from helix_hal.cpu.kernels.simd import BYTES, scratch_like, splat
 from helix_hal.cpu.kernels.tables import array_at
 from helix_hal.cpu.launch import launch
+from helix_hal.cpu.threads import get_num_threads
 
 __all__ = ["matmul", "multiply", "products"]
 
@@ -59,56 +63,57 @@ Array = NDArray[Any]
 _STRIPS = 8  # of a part of the result, at most: their packed rows fill the second cache
 _TOGETHER = 4  # panels that are packed together, so that whole pages are read
 _CHUNK = 64  # units of each at a time
+_TASKS = 16  # at least, of a large product
+_ALONE = 1 << 21  # multiply-adds that are not worth waking a thread
 
 
 # -------------------------------------------------------------------- packing operands
-@kernel
-def _pack_right(lo, hi, size, addresses, like, packed):
-    """``size``: see `_run`. A task is a group of panels of one product."""
+@device_function
+def _pack_right(task, size, addresses, like, packed):
+    """A group of panels of one product; ``size``: see `products`."""
     n, depth, units, padded = size[1], size[2], size[3], size[4]
     along, side = size[7], size[8]
     lanes = BYTES // packed.itemsize
     per, columns = size[13], VECTORS * lanes
     panels = -(-n // columns)
     groups = -(-panels // _TOGETHER)
-    for task in range(lo, hi):
-        item, near = task // groups, task % groups * _TOGETHER
-        far = min(panels, near + _TOGETHER)
-        b = array_at(addresses[item, 1], 1, like)
-        for chunk in range(0, units, _CHUNK):
-            stop = min(units, chunk + _CHUNK)
-            for q in range(near, far):
-                to = (item * panels + q) * padded * columns
-                for j in range(VECTORS):
-                    first = q * columns + j * lanes
-                    count = max(0, min(lanes, n - first))
-                    here = to + j * lanes
-                    if side == 1:
-                        for u in range(chunk, stop):
-                            start = first + u * per * along
-                            if count == lanes and u * per + per <= depth:
-                                whole_across(
-                                    b, start, along, 0, 0, packed, here + u * columns
-                                )
-                            else:
-                                second = count if u * per + per <= depth else 0
-                                across(
-                                    *(b, start, along, count, second),
-                                    *(packed, here + u * columns),
-                                )
-                    else:
-                        for u in range(chunk, stop, lanes):
-                            start, left = first * side + u * per, depth - u * per
-                            if count == lanes and left >= lanes * per:
-                                whole_turned(
-                                    *(b, start, side, 0, 0, packed),
-                                    *(here + u * columns, columns),
-                                )
-                            else:
-                                turned(
-                                    *(b, start, side, count, left, packed),
-                                    *(here + u * columns, columns),
-                                )
+    item, near = task // groups, task % groups * _TOGETHER
+    far = min(panels, near + _TOGETHER)
+    b = array_at(addresses[item, 1], 1, like)
+    for chunk in range(0, units, _CHUNK):
+        stop = min(units, chunk + _CHUNK)
+        for q in range(near, far):
+            to = (item * panels + q) * padded * columns
+            for j in range(VECTORS):
+                first = q * columns + j * lanes
+                count = max(0, min(lanes, n - first))
+                here = to + j * lanes
+                if side == 1:
+                    for u in range(chunk, stop):
+                        start = first + u * per * along
+                        if count == lanes and u * per + per <= depth:
+                            whole_across(
+                                b, start, along, 0, 0, packed, here + u * columns
+                            )
+                        else:
+                            second = count if u * per + per <= depth else 0
+                            across(
+                                *(b, start, along, count, second),
+                                *(packed, here + u * columns),
+                            )
+                else:
+                    for u in range(chunk, stop, lanes):
+                        start, left = first * side + u * per, depth - u * per
+                        if count == lanes and left >= lanes * per:
+                            whole_turned(
+                                *(b, start, side, 0, 0, packed),
+                                *(here + u * columns, columns),
+                            )
+                        else:
+                            turned(
+                                *(b, start, side, count, left, packed),
+                                *(here + u * columns, columns),
+                            )
 
 
 @device_function
@@ -145,7 +150,8 @@ def products(finish: Jitted) -> Jitted:
     """A kernel that calls `finish` on parts of the result that are in the cache."""
 
     @kernel
-    def run(lo, hi, size, addresses, like, packed, spare_like, extra):
+    def run(lo, hi, state, size, addresses, like_a, like_b, packed, spare_like, extra):
+        """``state``: tasks taken, and groups packed. Every call takes what is left."""
         m, n, depth, units, padded = size[0], size[1], size[2], size[3], size[4]
         a_rows, a_step, c_rows = size[5], size[6], size[9]
         down, right, deep, per = size[10], size[11], size[12], size[13]
@@ -155,9 +161,20 @@ def products(finish: Jitted) -> Jitted:
         block = scratch_like(_STRIPS * STRIP + lanes, packed)
         spare = scratch_like(ROWS * columns, spare_like)
         zero = fill_tile(splat(spare_like.dtype.type(0)))
-        for task in range(lo, hi):
+        groups, products = state[2], state[3]
+        while True:
+            task = take(state, 0)
+            if task >= groups + products:
+                break
+            if task < groups:
+                _pack_right(task, size, addresses, like_b, packed)
+                take(state, 1)
+                continue
+            while look(state, 1) < groups:
+                pass
+            task -= groups
             item, part = task // (down * right), task % (down * right)
-            a = array_at(addresses[item, 0], 1, like)
+            a = array_at(addresses[item, 0], 1, like_a)
             c = array_at(addresses[item, 2], 1, spare_like)
             above, below = part // right, part // right + 1
             top = tiles * above // down * ROWS
@@ -254,16 +271,14 @@ def multiply(
     addresses = np.empty((prod(batch), 3), np.int64)
     for column, array in zip(addresses.T, (x, y, out), strict=True):
         column[:] = _addresses(array, batch)
-    spare = np.empty(0, out.dtype)
+    groups, parts = -(-panels // _TOGETHER), plan[2] * plan[3]
+    state = np.array([0, 0, prod(batch) * groups, prod(batch) * parts], np.int64)
+    likes = (np.empty(0, a.dtype) for a in (x, y))
+    threads = 1 if m * n * depth * prod(batch) < _ALONE else get_num_threads()
     launch(
-        *(_pack_right, prod(batch) * -(-panels // _TOGETHER)),
-        *(size, addresses, np.empty(0, y.dtype), packed),
+        *(run, min(threads, int(state[3])), state, size, addresses, *likes, packed),
+        *(np.empty(0, out.dtype), _EMPTY if extra is None else extra),
     )
-    tasks = prod(batch) * plan[2] * plan[3]
-    if extra is None:
-        extra = _EMPTY
-    like = np.empty(0, x.dtype)
-    launch(run, tasks, size, addresses, like, packed, spare, extra)
 
 
 _EMPTY = np.empty(0, np.int64)
@@ -308,11 +323,7 @@ def _plan(
     padded = -(-units // lanes) * lanes
     deep = -(-units // -(-units // DEPTH))
     panels, tiles = -(-n // (lanes * VECTORS)), -(-m // ROWS)
-    wanted = max(1, min(8, m * n * depth * batch >> 21))
-    down = -(-tiles // _STRIPS)
-    if down * batch > 8:  # whole rounds of pieces
-        down = min(tiles, -(-down // 8) * 8)
-    else:
-        down = min(tiles, max(down, -(-wanted // batch)))
+    wanted = max(1, min(_TASKS, m * n * depth * batch >> 21))
+    down = min(tiles, max(-(-tiles // _STRIPS), -(-wanted // batch)))
     right = max(1, min(panels, -(-wanted // (batch * down))))
     return (units, padded, down, right, deep, per), padded

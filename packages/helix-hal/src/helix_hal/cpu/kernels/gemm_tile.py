@@ -30,7 +30,8 @@ from helix_hal.cpu.kernels.simd import (
 )
 
 __all__ = ["DEPTH", "ROWS", "SLOTS", "STRIP", "VECTORS", "add_row", "fill_tile"]
-__all__ += ["load_tile", "multiply_columns", "multiply_rows", "store_tile"]
+__all__ += ["load_tile", "look", "multiply_columns", "multiply_rows", "store_tile"]
+__all__ += ["take"]
 
 ROWS, VECTORS = 12, 2
 DEPTH = 256  # units of a block of the sum: a panel of it fills most of the first cache
@@ -47,6 +48,38 @@ def _places(builder: Any, first: Any, step: Any, width: int) -> list[Any]:
         for r in range(ROWS)
         for j in range(VECTORS)
     ]
+
+
+@intrinsic
+def take(typingctx, counters, index):
+    """``counters[index]``, which is one more at once, for all threads."""
+    from numba import types
+
+    def codegen(context, builder, signature, args):
+        place = pointer(context, builder, signature.args[0], *args)
+        return builder.atomic_rmw("add", place, args[1].type(1), "seq_cst")
+
+    return types.intp(counters, types.intp), codegen
+
+
+@intrinsic
+def look(typingctx, counters, index):
+    """``counters[index]`` as it is now, and all that was written before it was taken."""
+    from llvmlite import ir
+    from numba import types
+
+    def codegen(context, builder, signature, args):
+        place = pointer(context, builder, signature.args[0], *args)
+        if "x86" in context.codegen().magic_tuple()[0]:  # others in a core may go ahead
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(
+                builder.module.globals.get("llvm.x86.sse2.pause")
+                or ir.Function(builder.module, kind, "llvm.x86.sse2.pause"),
+                [],
+            )
+        return builder.load_atomic(place, "acquire", 8)
+
+    return types.intp(counters, types.intp), codegen
 
 
 @intrinsic

@@ -191,7 +191,7 @@ def batch_norm(
         relu=relu,
         residual=bool(rest),
     )
-    return out  # type: ignore[no-any-return]
+    return out
 
 
 def batch_norm_inference(
@@ -224,6 +224,6 @@ def batch_norm_inference(
         _check("batch_norm_inference", x, bias=_in(bias))
         shift = shift + bias
     relu, rest = _extras("batch_norm_inference", x, activation, residual)
-    return channel_affine_c(  # type: ignore[no-any-return]
+    return channel_affine_c(
         *ops.lift(x, scale, shift, *rest), relu=relu, residual=bool(rest)
     )

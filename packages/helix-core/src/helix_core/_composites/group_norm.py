@@ -95,7 +95,7 @@ def group_norm(
     out = group_norm_c(
         *ops.lift(x, weight, bias, inexact=True), groups=groups, eps=float(eps)
     )
-    return out  # type: ignore[no-any-return]
+    return out
 
 
 def instance_norm(

@@ -96,7 +96,7 @@ max_pool_c = composite(
 # ------------------------------------------------------------------------------ mean
 def _window_sum(x: Tensor, at: Any) -> Tensor:
     window, strides, padding, dilation = _full(at)
-    return bind(  # type: ignore[no-any-return]
+    return bind(
         reduce_window_p,
         x,
         kind="sum",

@@ -75,8 +75,8 @@ def _turned(x: Array, w: Array, places: Any) -> bool:
     operands, which their strides still show."""
     steps = [a.strides[0] - a.strides[1] for a in (x, w)]
     if max(steps) == 0:
-        return prod(w.shape[2:]) > prod(places)
-    return max(steps) <= 0
+        return bool(prod(w.shape[2:]) > prod(places))
+    return bool(max(steps) <= 0)
 
 
 def _cubes(a: Array) -> Array:
@@ -176,7 +176,7 @@ def _forward(
         if not filters:
             part[...] = 0
         elif single:
-            by_tap = np.stack([w[(slice(None), 0, *place)] for place in filters])
+            by_tap = np.stack([w[:, 0, i, j, k] for i, j, k in filters])
             depthwise.depthwise(x, by_tap, part, taps)
         else:
             conv.windows(x, w, part, taps, groups)

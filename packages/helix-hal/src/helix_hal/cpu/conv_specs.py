@@ -88,7 +88,8 @@ def _batch_norm_bwd(
     b = (2.0 * dvar - a * rstd * dw) / n
     c = (dmean - a * sums) / n - mean * b
     dx, into = _fresh(x.shape, x.dtype)
-    dres = back(xs, gs, ys, *_rows(a, b, c, dtype=x.dtype), _whole(into), residual)
+    a, b, c = _rows(a, b, c, dtype=x.dtype)
+    dres = back(xs, gs, ys, a, b, c, _whole(into), residual)
     grads = dx, dw.astype(x.dtype), sums.astype(x.dtype)
     return (*grads, _first(dres, x.shape)) if residual else grads
 
@@ -103,7 +104,8 @@ def _affine(
     xs, *rest = (_whole(t) for t in _dense(x, *res))
     y, into = _fresh(x.shape, x.dtype)
     added = rest[0] if residual else None
-    apply(xs, *_rows(scale, shift, dtype=x.dtype), added, relu, _whole(into))
+    scale, shift = _rows(scale, shift, dtype=x.dtype)
+    apply(xs, scale, shift, added, relu, _whole(into))
     return y
 
 
@@ -139,7 +141,8 @@ def _group_norm(dev: Any, x: Any, w: Any, b: Any, groups: int, eps: float) -> An
     scale = np.repeat(rstd, shape[2], -1) * w
     shift = b - np.repeat(mean, shape[2], -1) * scale
     y, into = _fresh(x.shape, x.dtype)
-    apply(xs, *_rows(scale, shift, dtype=x.dtype), None, False, into)
+    scale, shift = _rows(scale, shift, dtype=x.dtype)
+    apply(xs, scale, shift, None, False, into)
     return y, mean.astype(x.dtype), rstd.astype(x.dtype)
 
 
@@ -178,7 +181,8 @@ def _group_norm_bwd(
     shift = -r * first - mean * slope
     a, b_, c = wide * w, np.repeat(slope, each, -1), np.repeat(shift, each, -1)
     dx, into = _fresh(x.shape, x.dtype)
-    back(xs, gs, None, *_rows(a, b_, c, dtype=x.dtype), into, False)
+    a, b_, c = _rows(a, b_, c, dtype=x.dtype)
+    back(xs, gs, None, a, b_, c, into, False)
     return dx, dw.astype(x.dtype), db.astype(x.dtype)
 
 
@@ -224,7 +228,8 @@ def _max_bwd(dev: Any, where: Any, dy: Any, shape: Any, at: Any) -> Any:
     from helix_hal.cpu.kernels.pool2d import max_backward
 
     dx, into = _fresh(shape, dy.dtype)
-    max_backward(*_dense(where, dy), into)
+    at_, gs = _dense(where, dy)
+    max_backward(at_, gs, into)
     return dx
 
 

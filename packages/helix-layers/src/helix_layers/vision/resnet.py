@@ -99,7 +99,7 @@ class BasicBlock(_Residual):
     def forward(self, x: Any) -> hx.Tensor:
         """(batch, in_channels, height, width) to (batch, channels, height', width')."""
         y = self.bn1(self.conv1(x), "relu")
-        return self.bn2(self.conv2(y), "relu", self._skipped(x))
+        return self.bn2.forward(self.conv2(y), "relu", self._skipped(x))
 
 
 class Bottleneck(_Residual):
@@ -138,7 +138,7 @@ class Bottleneck(_Residual):
         """(batch, in_channels, height, width) to (batch, 4 channels, height', width')."""
         y = self.bn1(self.conv1(x), "relu")
         y = self.bn2(self.conv2(y), "relu")
-        return self.bn3(self.conv3(y), "relu", self._skipped(x))
+        return self.bn3.forward(self.conv3(y), "relu", self._skipped(x))
 
 
 _BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {
@@ -219,7 +219,7 @@ class ResNet(hx.Module):
     def forward(self, x: Any) -> hx.Tensor:
         """(batch, in_channels, height, width) to logits (batch, num_classes)."""
         y = hx.adaptive_avg_pool2d(self.features(x), 1)
-        return self.fc(hx.reshape(y, y.shape[:2]))
+        return self.fc.forward(hx.reshape(y, y.shape[:2]))
 
     @classmethod
     def from_torch(

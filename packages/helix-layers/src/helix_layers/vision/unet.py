@@ -44,7 +44,8 @@ class DoubleConv(hx.Module):
 
     def forward(self, x: Any) -> hx.Tensor:
         """(batch, in_channels, height, width) to (batch, channels, height, width)."""
-        return self.bn2(self.conv2(self.bn1(self.conv1(x), "relu")), "relu")
+        x = self.bn1.forward(self.conv1(x), "relu")
+        return self.bn2.forward(self.conv2(x), "relu")
 
 
 class Up(hx.Module):
@@ -68,7 +69,7 @@ class Up(hx.Module):
             if x.shape[2:] != size:  # an odd size lost its last row below
                 grow = [(0, m - n) for m, n in zip(size, x.shape[2:], strict=True)]
                 x = hx.pad(x, [(0, 0), (0, 0), *grow])
-        return self.conv(hx.concat([skip, x], 1))
+        return self.conv.forward(hx.concat([skip, x], 1))
 
 
 class UNet(hx.Module):
@@ -135,9 +136,9 @@ class UNet(hx.Module):
             x = level(hx.max_pool2d(x, 2) if i else x)
             skips.append(x)
         x = skips.pop()
-        for level, skip in zip(self.up, reversed(skips), strict=True):
-            x = level(x, skip)
-        return self.head(x)
+        for up, skip in zip(self.up, reversed(skips), strict=True):
+            x = up(x, skip)
+        return self.head.forward(x)
 
 
 def build(config: dict[str, Any]) -> UNet:

@@ -1,4 +1,4 @@
-"""TransformerLM against transformers' Llama, Mistral and Qwen2, both ways."""
+"""TransformerLM against transformers' Llama, Mistral, Qwen2 and Qwen3, both ways."""
 
 import json
 
@@ -16,6 +16,8 @@ from transformers import (
     MistralForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 from transformers_peer import (
     DEVICES,
@@ -31,6 +33,7 @@ from transformers_peer import (
 LLAMA = (LlamaConfig, LlamaForCausalLM)
 MISTRAL = (MistralConfig, MistralForCausalLM)
 QWEN2 = (Qwen2Config, Qwen2ForCausalLM)
+QWEN3 = (Qwen3Config, Qwen3ForCausalLM)
 
 
 def rope(kind, **settings):
@@ -58,6 +61,17 @@ MODELS = {
     "mistral": (MISTRAL, {"sliding_window": 5}),
     "mistral without window": (MISTRAL, {"sliding_window": None}),
     "qwen2": (QWEN2, {}),
+    "qwen3": (QWEN3, {"head_dim": 10}),
+    "qwen3 with biases and windows": (
+        QWEN3,
+        {
+            "head_dim": 8,
+            "attention_bias": True,
+            "use_sliding_window": True,
+            "sliding_window": 6,
+            "max_window_layers": 0,
+        },
+    ),
     "qwen2 with windows": (
         QWEN2,
         {"use_sliding_window": True, "sliding_window": 6, "max_window_layers": 0},
@@ -101,7 +115,7 @@ def test_transformers_reads_what_we_save(tmp_path, model):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", ["grouped", "llama3", "mistral", "qwen2"])
+@pytest.mark.parametrize("name", ["grouped", "llama3", "mistral", "qwen2", "qwen3"])
 def test_greedy_decoding_gives_the_same_ids(tmp_path, name, device):
     ref = theirs(MODELS[name])
     ref.save_pretrained(tmp_path)
@@ -190,9 +204,10 @@ def test_what_we_do_not_compute_is_refused(tmp_path, name, changes, field):
     ("changes", "named"),
     [
         ({"positions": "alibi"}, "positions='alibi'"),
-        ({"parallel": True, "qk_norm": True}, "qk_norm=True, parallel=True"),
+        ({"parallel": True, "qk_norm": True}, "parallel=True"),
         ({"mlp": "relu2"}, "mlp='relu2'"),
-        ({"norm": "layer_norm"}, "positions='rotary'"),
+        ({"norm": "layer_norm"}, "mlp='swiglu'"),
+        ({"norm": "layer_norm", "positions": "learned"}, "mlp='swiglu'"),
         ({"window": 8, "bias": True}, "out_bias=True"),
         ({"rope_interleaved": True}, "rope_interleaved=True"),
     ],

@@ -37,6 +37,10 @@ def close_gradients(model, weights, ref):
     ours = {name: p.grad.numpy() for name, p in model.named_parameters()}
     for w in weights:
         parts = [grads.pop(name) for name in w.theirs]
+        if w.by_head:  # rows [q; k; v] of each head in turn
+            (a,) = parts
+            a = a.reshape(w.by_head, 3, -1, *a.shape[1:])
+            parts = [a[:, i].reshape(-1, *a.shape[3:]) for i in range(3)]
         close(
             ours.pop(w.ours),
             np.concatenate([p.T if w.transposed else p for p in parts]),

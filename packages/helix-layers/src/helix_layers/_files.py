@@ -23,12 +23,16 @@ class Weight(NamedTuple):
         Of each of theirs, where there are more than one.
     transposed : bool
         Theirs is (in, out).
+    by_head : int
+        Theirs has rows [q; k; v] for each of so many heads, one head after the other;
+        ours has those of all heads for each of the three.
     """
 
     ours: str
     theirs: tuple[str, ...]
     rows: tuple[int, ...] = ()
     transposed: bool = False
+    by_head: int = 0
 
 
 def need(op: str, ok: bool, field: str, want: str, got: Any) -> None:
@@ -91,7 +95,8 @@ def fill(
             elif a.shape != want:
                 wrong.append(f"{name}: expected {want}, got {a.shape}")
             else:
-                found.append(a.T if w.transposed else a)
+                a = a.T if w.transposed else a
+                found.append(_reordered(a, w.by_head, 3) if w.by_head else a)
         if len(found) == len(w.theirs):
             state[w.ours] = found[0] if len(found) == 1 else np.concatenate(found)
     problems = [f"wrong shape: {'; '.join(wrong)}"] if wrong else []
@@ -111,6 +116,12 @@ def _shapes(w: Weight, shape: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
         yield (*shape[1:], n) if w.transposed else (n, *shape[1:])
 
 
+def _reordered(a: np.ndarray, outer: int, inner: int) -> np.ndarray:
+    """Groups of rows, counted by two numbers, with the inner one outside."""
+    parts = a.reshape(outer, inner, -1, *a.shape[1:])
+    return np.swapaxes(parts, 0, 1).reshape(a.shape)
+
+
 def write_folder(
     folder: str | Path,
     model: hx.Module,
@@ -126,6 +137,7 @@ def write_folder(
         a = np.asarray(cells[w.ours].value)
         parts = np.split(a, np.cumsum(w.rows)[:-1]) if w.rows else [a]
         for name, part in zip(w.theirs, parts, strict=True):
+            part = _reordered(part, 3, w.by_head) if w.by_head else part
             arrays[name] = np.ascontiguousarray(part.T if w.transposed else part)
     files.save_tensors(folder / "model.safetensors", arrays, {"format": "pt"})
     files.write_json(folder / "config.json", config)

@@ -9,7 +9,7 @@ from typing import Any
 from helix_core.files import FileError
 
 from .. import _files
-from . import files_gpt2, files_llama
+from . import files_gpt2, files_llama, files_neox
 from .lm import TransformerLM, resolved
 
 OP = "TransformerLM.from_transformers"
@@ -18,6 +18,8 @@ KINDS: dict[str, ModuleType] = {
     "llama": files_llama,
     "mistral": files_llama,
     "qwen2": files_llama,
+    "qwen3": files_llama,
+    "gpt_neox": files_neox,
 }
 
 
@@ -37,7 +39,9 @@ def load(folder: str | Path, device: Any = None) -> TransformerLM:
 def save(model: TransformerLM, folder: str | Path) -> None:
     """See `TransformerLM.save_transformers`."""
     c = resolved(model.config)
-    layout = files_gpt2 if c.norm == "layer_norm" else files_llama
+    layout: ModuleType = files_llama
+    if c.norm == "layer_norm":
+        layout = files_gpt2 if c.positions == "learned" else files_neox
     values = layout.write_config(c)
     back = resolved(layout.read_config(values)).to_dict()
     ours = c.to_dict()
@@ -45,8 +49,7 @@ def save(model: TransformerLM, folder: str | Path) -> None:
     if differs:
         what = ", ".join(f"{k}={ours[k]!r}" for k in differs)
         raise FileError(
-            "[TransformerLM.save_transformers] expected a configuration like GPT-2's, "
-            f"Llama's, Mistral's or Qwen2's; got {what}, which {values['model_type']!r} "
-            "has not"
+            "[TransformerLM.save_transformers] expected a configuration like those of "
+            f"{', '.join(KINDS)}; got {what}, which {values['model_type']!r} has not"
         )
     _files.write_folder(folder, model, layout.weights(c), values)

@@ -8,7 +8,7 @@ from .._files import Weight, need
 from .lm import TransformerConfig
 
 _OP = "TransformerLM.from_transformers"
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "gelu": "gelu",
@@ -61,8 +61,8 @@ def read_config(values: dict[str, Any]) -> TransformerConfig:
     """Our configuration of a ``config.json``; what we do not compute is refused."""
     v = values
     act = v.get("activation_function", "gelu_new")
-    known = ", ".join(_ACTIVATIONS)
-    need(_OP, act in _ACTIVATIONS, "activation_function", f"of {known}", act)
+    known = ", ".join(ACTIVATIONS)
+    need(_OP, act in ACTIVATIONS, "activation_function", f"of {known}", act)
     for field, want in [
         ("scale_attn_weights", True),
         ("scale_attn_by_inverse_layer_idx", False),
@@ -79,7 +79,7 @@ def read_config(values: dict[str, Any]) -> TransformerConfig:
         n_layers=int(v.get("n_layer", 12)),
         n_heads=int(v.get("n_head", 12)),
         d_ff=4 * d if inner is None else int(inner),
-        mlp=_ACTIVATIONS[act],
+        mlp=ACTIVATIONS[act],
         norm="layer_norm",
         norm_eps=float(v.get("layer_norm_epsilon", 1e-5)),
         positions="learned",
@@ -93,7 +93,7 @@ def read_config(values: dict[str, Any]) -> TransformerConfig:
 
 def write_config(c: TransformerConfig) -> dict[str, Any]:
     """A ``config.json`` of our configuration."""
-    act = {ours: theirs for theirs, ours in reversed(_ACTIVATIONS.items())}
+    act = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
     return {
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",

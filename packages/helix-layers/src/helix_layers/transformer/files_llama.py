@@ -1,4 +1,4 @@
-"""Llama, Mistral and Qwen2 checkpoints in transformers' layout."""
+"""Llama, Mistral, Qwen2 and Qwen3 checkpoints in transformers' layout."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ def weights(c: TransformerConfig) -> list[Weight]:
             for kind in kinds:
                 names = tuple([f"model.layers.{i}.{n}.{kind}" for n in theirs])
                 out.append(Weight(f"layers.{i}.{ours}.{kind}", names, rows))
+        for name in ("q_norm", "k_norm") if c.qk_norm else ():
+            there = f"model.layers.{i}.self_attn.{name}.weight"
+            here = f"layers.{i}.attention.mixer.{name}.weight"
+            out.append(Weight(here, (there,)))
     if not c.tie_embeddings:
         out.append(Weight("head", ("lm_head.weight",)))
     return out
@@ -65,15 +69,17 @@ def read_config(values: dict[str, Any]) -> TransformerConfig:
     need(_OP, act in _ACTIVATIONS, "hidden_act", f"of {', '.join(_ACTIVATIONS)}", act)
     d, h = int(v.get("hidden_size", 4096)), int(v.get("num_attention_heads", 32))
     kv = v.get("num_key_value_heads", 8 if kind == "mistral" else None)
-    bias = kind == "llama" and bool(v.get("attention_bias", False))
-    theta, scaling = _rope(v)
+    bias = kind in ("llama", "qwen3") and bool(v.get("attention_bias", False))
+    theta, partial, scaling = rope(v)
+    ok = partial in (None, 1.0)
+    need(_OP, ok, "partial_rotary_factor", "1.0", partial)
     return TransformerConfig(
-        vocab_size=int(v.get("vocab_size", 151936 if kind == "qwen2" else 32000)),
+        vocab_size=int(v.get("vocab_size", 151936 if "qwen" in kind else 32000)),
         d_model=d,
         n_layers=int(v.get("num_hidden_layers", 32)),
         n_heads=h,
         n_kv_heads=h if kv is None else int(kv),
-        d_head=int(v.get("head_dim") or d // h),
+        d_head=int(v.get("head_dim") or (128 if kind == "qwen3" else d // h)),
         d_ff=int(v.get("intermediate_size", 14336 if kind == "mistral" else 11008)),
         mlp=_ACTIVATIONS[act],
         norm="rms_norm",
@@ -85,35 +91,37 @@ def read_config(values: dict[str, Any]) -> TransformerConfig:
         rope_scaling=scaling,
         qkv_bias=bias or kind == "qwen2",
         out_bias=bias,
+        qk_norm=kind == "qwen3",
         mlp_bias=kind == "llama" and bool(v.get("mlp_bias", False)),
         tie_embeddings=bool(v.get("tie_word_embeddings", False)),
         std=float(v.get("initializer_range", 0.02)),
     )
 
 
-def _rope(v: dict[str, Any]) -> tuple[float, dict[str, Any] | None]:
-    """Theta and scaling, of the new field or the two older ones."""
+def rope(
+    v: dict[str, Any], theta: str = "rope_theta", partial: str = "partial_rotary_factor"
+) -> tuple[float, float | None, dict[str, Any] | None]:
+    """Theta, share of a head and scaling, of the new field or of older ones."""
     field = "rope_parameters" if v.get("rope_parameters") else "rope_scaling"
     given = dict(v.get(field) or {})
-    theta = float(given.pop("rope_theta", v.get("rope_theta", 10_000.0)))
-    partial = given.pop("partial_rotary_factor", v.get("partial_rotary_factor", 1.0))
-    need(_OP, partial in (None, 1.0), "partial_rotary_factor", "1.0", partial)
+    turn = float(given.pop("rope_theta", v.get(theta, 10_000.0)))
+    share = given.pop("partial_rotary_factor", v.get(partial))
     kind = given.pop("type", "default")
     kind = given.pop("rope_type", kind)
     known = ("default", "linear", "dynamic", "llama3", "yarn")
     need(_OP, kind in known, f"{field}.rope_type", f"of {', '.join(known)}", kind)
     if kind == "default":
-        return theta, None
+        return turn, share, None
     if kind == "dynamic":
         given.pop("original_max_position_embeddings", None)  # theirs does not read it
-    return theta, {"rope_type": kind, **given}
+    return turn, share, {"rope_type": kind, **given}
 
 
 def _window(v: dict[str, Any], kind: str) -> int | None:
     if kind == "llama":
         return None
     window = v.get("sliding_window", 4096 if kind == "mistral" else None)
-    if kind == "qwen2":
+    if "qwen" in kind:
         on = bool(v.get("use_sliding_window", False)) and window is not None
         first, n = int(v.get("max_window_layers", 28)), int(v["num_hidden_layers"])
         want = f"0, or at least {n}: one window for all layers"
@@ -133,14 +141,18 @@ def write_config(c: TransformerConfig) -> dict[str, Any]:
         kind, name = "mistral", "MistralForCausalLM"
     if c.qkv_bias and not c.out_bias:
         kind, name = "qwen2", "Qwen2ForCausalLM"
+    if c.qk_norm:
+        kind, name = "qwen3", "Qwen3ForCausalLM"
     act = {ours: theirs for theirs, ours in _ACTIVATIONS.items()}
-    rope = {"rope_theta": c.rope_theta, **(c.rope_scaling or {"rope_type": "default"})}
+    turn = {"rope_theta": c.rope_theta, **(c.rope_scaling or {"rope_type": "default"})}
     own: dict[str, Any] = {"head_dim": c.d_head}
     if kind == "llama":
         own |= {"attention_bias": c.out_bias, "mlp_bias": c.mlp_bias}
     elif kind == "mistral":
         own["sliding_window"] = c.window
-    elif c.window is not None:
+    elif kind == "qwen3":
+        own["attention_bias"] = c.out_bias
+    if c.window is not None and "qwen" in kind:
         own |= {
             "use_sliding_window": True,
             "sliding_window": c.window,
@@ -158,7 +170,7 @@ def write_config(c: TransformerConfig) -> dict[str, Any]:
         "hidden_act": act.get(c.mlp, "silu"),
         "rms_norm_eps": c.norm_eps,
         "max_position_embeddings": c.max_positions,
-        "rope_parameters": rope,
+        "rope_parameters": turn,
         "tie_word_embeddings": c.tie_embeddings,
         "initializer_range": c.std,
         "bos_token_id": None,

@@ -175,7 +175,9 @@ class TransformerLM(LanguageModel):
     def from_transformers(
         cls, folder: str | Path, *, device: Any = None
     ) -> TransformerLM:
-        """Read a folder that transformers saved: GPT-2, Llama, Mistral or Qwen2.
+        """Read a folder that transformers saved.
+
+        GPT-2, GPT-NeoX (Pythia), Llama, Mistral, Qwen2 or Qwen3.
 
         Raises
         ------
@@ -194,7 +196,7 @@ class TransformerLM(LanguageModel):
         return load(folder, device)
 
     def save_transformers(self, folder: str | Path) -> None:
-        """Write a folder that transformers reads: as GPT-2, Llama, Mistral or Qwen2.
+        """Write a folder that transformers reads, as one of `from_transformers`.
 
         Raises
         ------

@@ -32,8 +32,17 @@ def _some_last(device: Any, *avals: Any, **attrs: Any) -> Any:
 
 
 @serves("attention_step", _some_last)
-def _attention_step(dev: Any, *xs: Any, compute: str) -> Any:
+def _attention_step(
+    dev: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    last_k: Any,
+    last_v: Any,
+    *slopes: Any,
+    compute: str,
+) -> Any:
     from helix_hal.cpu.kernels.attention_step import attention_step
 
-    slopes = xs[5] if len(xs) > 5 else None
-    return attention_step(*xs[:5], slopes, compute == "bfloat16")
+    by = slopes[0] if slopes else None
+    return attention_step(q, k, v, last_k, last_v, by, compute == "bfloat16")

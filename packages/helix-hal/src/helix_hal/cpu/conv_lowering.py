@@ -208,8 +208,10 @@ def _gradient(
     """x (channels, batch, ...) under w (outputs, batch, ...), batch groups."""
     from helix_hal.cpu.kernels import channels_last, conv, depthwise
 
-    dy = channels_last.dense(np.swapaxes(w, 0, 1))
-    x = channels_last.channels_last(np.swapaxes(x, 0, 1))
+    x, w = np.swapaxes(x, 0, 1), np.swapaxes(w, 0, 1)
+    if max(lhs) > 1 and max(rhs) == 1:
+        return _mirrored(x, w, places, strides, padding, lhs, groups)
+    dy, x = channels_last.dense(w), channels_last.channels_last(x)
     if max(lhs) > 1:
         x = _spread(x, lhs)
     channels, outs = x.shape[-1] // groups, dy.shape[-1]
@@ -225,6 +227,28 @@ def _gradient(
     out = pool.empty((outs, channels, *places), x.dtype)
     conv.outer(x, dy, out, taps, groups)
     return np.swapaxes(out, 0, 1)
+
+
+def _mirrored(
+    x: Array, w: Array, places: Any, strides: Any, padding: Any, lhs: Any, groups: int
+) -> Array:
+    """The gradient by the weights of a transposed convolution: the sum runs over the
+    pixels of x, which has zeros between them, and w is what the taps read."""
+    from helix_hal.cpu.kernels import channels_last, conv
+
+    channels, outs = x.shape[1], w.shape[1] // groups
+    back = tuple([-s for s in strides])
+    lows = tuple([-lo for lo, _ in padding])
+    taps = _outer_taps(places, outs, 1, back, lows, lhs)
+    out = pool.empty((channels, outs, *places), x.dtype)
+    conv.outer(
+        channels_last.channels_last(w), channels_last.dense(x), out, taps, groups
+    )
+    if groups == 1:
+        return out
+    parts = out.reshape(groups, channels // groups, outs, *places)
+    shape = (channels // groups, groups * outs, *places)
+    return np.moveaxis(parts, 0, 1).reshape(shape)
 
 
 @lru_cache(maxsize=4096)

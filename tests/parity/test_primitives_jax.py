@@ -176,7 +176,9 @@ def test_every_differentiable_primitive_is_compared():
     for ours, _, args in CASES.values():
         graph = hx.trace(lambda *a, f=ours: f(*a)).graph(*map(hx.tensor, args))
         seen |= {e.op.name for e in graph.equations}
-    assert {n for n, p in hx.PRIMITIVES.items() if p.vjp is not None} <= seen
+    # linear algebra: test_linalg_jax.py
+    found = {n: p for n, p in hx.PRIMITIVES.items() if p.category != "HOST"}
+    assert {n for n, p in found.items() if p.vjp is not None} <= seen
     for file in set(ELSEWHERE.values()):
         assert "check_vjp(" in (Path(__file__).parent / file).read_text("utf-8")
 

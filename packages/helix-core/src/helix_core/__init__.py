@@ -105,6 +105,7 @@ from ._errors import (
     DTypeError as DTypeError,
     GradError as GradError,
     HelixError as HelixError,
+    LinAlgError as LinAlgError,
     ShapeError as ShapeError,
     TraceError as TraceError,
     UnsupportedOp as UnsupportedOp,
@@ -263,6 +264,11 @@ from ._traced import compile as compile, trace as trace
 from ._tree import flatten as tree_flatten, tree_map as tree_map
 from ._tree import unflatten as tree_unflatten
 from . import _fft as fft
+from . import linalg as linalg
+from .linalg._diagonal import (
+    diag as diag,
+    diagonal as diagonal,
+)
 from ._composites import (
     adaptive_avg_pool1d as adaptive_avg_pool1d,
     adaptive_avg_pool2d as adaptive_avg_pool2d,

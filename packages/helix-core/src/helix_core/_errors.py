@@ -29,3 +29,7 @@ class TraceError(HelixError, TypeError):
 
 class GradError(HelixError, RuntimeError):
     """The tape cannot be walked: freed, not a scalar, nothing differentiable."""
+
+
+class LinAlgError(HelixError, ValueError):
+    """A matrix is singular, not positive definite, or not finite, or does not converge."""

@@ -9,6 +9,8 @@ from . import (  # noqa: F401
     elementwise,
     fft,
     index,
+    linalg,
+    linalg_spectral,
     movement,
     random,
     reduce,

@@ -67,8 +67,8 @@ def matmul(a: Any, b: Any) -> Tensor:
         )
     if m <= 2 or n == 1:  # no batch axes to align
         cb = m - 2 if m > 1 else 0
-        dims = (((n - 1,), (cb,)), ((), ()))
-        return bind(dot_general_p, a, b, dims=dims, compute=compute)
+        flat = (((n - 1,), (cb,)), ((), ()))
+        return bind(dot_general_p, a, b, dims=flat, compute=compute)
     lead = broadcast_shapes(
         "matmul", Aval(a.shape[:-2], a.dtype), Aval(b.shape[:-2], b.dtype)
     )

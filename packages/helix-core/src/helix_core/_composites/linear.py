@@ -63,7 +63,8 @@ def _pull(
 def _bwd(
     inputs: Any, outputs: Any, residuals: Any, cts: Any, **attrs: Any
 ) -> tuple[Tensor, ...]:
-    return _pull(*inputs, cts[0], cts[0], **attrs)
+    x, w = inputs
+    return _pull(x, w, cts[0], cts[0], **attrs)
 
 
 linear_c = composite(
@@ -100,7 +101,7 @@ def _act_bwd(
     **attrs: Any,
 ) -> tuple[Tensor, ...]:
     dz = cts[0] * _SLOPES[activation](residuals[0])
-    return _pull(*inputs[:2], dz, cts[0], **attrs)
+    return _pull(inputs[0], inputs[1], dz, cts[0], **attrs)
 
 
 linear_act_c = composite("linear_act", fwd=_act_fwd, bwd=_act_bwd, reads_outputs=False)(
@@ -150,7 +151,7 @@ def linear(
     compute = checked("linear", None)
     given = [None if a is None else _in(a) for a in (bias, residual)]
     x, weight = _in(x), _in(weight)
-    _check(x, weight, *given, activation)
+    _check(x, weight, given[0], given[1], activation)
     some = [a for a in given if a is not None]
     x, weight, *some = ops.lift(x, weight, *some, inexact=True)
     dims = (((x.ndim - 1,), (1,)), ((), ()))

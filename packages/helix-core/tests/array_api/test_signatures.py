@@ -18,6 +18,7 @@ def names():
     for prefix, module in (
         ("", strict),
         ("fft.", strict.fft),
+        ("linalg.", strict.linalg),
     ):
         for name in module.__all__:
             value = getattr(module, name)

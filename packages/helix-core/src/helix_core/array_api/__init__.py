@@ -28,7 +28,7 @@ from .._dtypes import (
     uint32 as uint32,
     uint64 as uint64,
 )
-from . import fft as fft
+from . import fft as fft, linalg as linalg
 from ._creation import (
     arange as arange,
     asarray as asarray,

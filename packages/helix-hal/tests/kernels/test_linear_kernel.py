@@ -144,3 +144,27 @@ def test_without_the_instructions_the_parts_serve(monkeypatch):
     x, w, b = hx.ones((64, 96)), hx.ones((80, 96)), hx.ones((80,))
     flags = {"bias": True, "residual": False, "compute": "bfloat16"}
     assert hx.which("linear", "cpu", x, w, b, **flags).kernel == "default"
+
+
+@pytest.mark.parametrize("compute", COMPUTE)
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_the_logits_of_linear_cross_entropy_are_rounded_too(compute, reduction):
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(s).astype("f4") for s in ((90, 70), (130, 70)))
+    labels = rng.integers(0, 130, 90)
+    ps = [hx.Parameter(hx.tensor(a, device="cpu")) for a in (x, w)]
+    with hx.precision(compute):
+        loss = hx.linear_cross_entropy(
+            *ps, hx.tensor(labels, device="cpu"), reduction=reduction
+        )
+    z = operand(x, compute) @ operand(w, compute).T
+    z -= z.max(1, keepdims=True)
+    logp = z - np.log(np.exp(z).sum(1, keepdims=True))
+    want = -logp[np.arange(90), labels]
+    close(np.asarray(loss), want.mean() if reduction == "mean" else want, 3e-6)
+    loss.sum().backward()
+    dz = (np.exp(logp) - np.eye(130)[labels]).astype("f4")
+    dz = operand(dz / np.float32(90) if reduction == "mean" else dz, compute)
+    tolerance = 2e-3 if compute == "bfloat16" else 1e-5  # of where dz is rounded
+    close(np.asarray(ps[0].grad), dz @ operand(w, compute), tolerance)
+    close(np.asarray(ps[1].grad), dz.T @ operand(x, compute), tolerance)

@@ -132,6 +132,14 @@ def test_sharded_checkpoints_load(tmp_path):
     close(ours(hx.tensor(ids())), ref(torch.tensor(ids())).logits)
 
 
+def test_checkpoints_in_bfloat16_load(tmp_path):
+    theirs(MODELS["grouped"]).bfloat16().save_pretrained(tmp_path)
+    ref = LlamaForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    ours = TransformerLM.from_transformers(tmp_path)
+    assert ours.head.value.dtype == hx.float32
+    close(ours(hx.tensor(ids())), ref(torch.tensor(ids())).logits)
+
+
 def test_the_rope_fields_of_older_configs_load(tmp_path):
     ref = theirs(MODELS["llama3"])
     ref.save_pretrained(tmp_path)

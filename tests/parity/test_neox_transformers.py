@@ -6,7 +6,7 @@ import helix_core as hx
 import pytest
 import torch
 from helix_core import files
-from helix_layers import TransformerLM
+from helix_layers import TransformerLM, from_transformers
 from helix_layers.transformer.files_neox import weights
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from transformers_peer import (
@@ -93,5 +93,5 @@ def test_the_fields_and_tables_of_pythias_files_load(tmp_path):
     for name in ("bias", "masked_bias", "rotary_emb.inv_freq"):
         arrays[f"gpt_neox.layers.0.attention.{name}"] = arrays["embed_out.weight"]
     files.save_tensors(tmp_path / "model.safetensors", arrays)
-    model = TransformerLM.from_transformers(tmp_path)
+    model = from_transformers(tmp_path)
     close(model(hx.tensor(ids())), ref(torch.tensor(ids())).logits)

@@ -186,6 +186,22 @@ def test_steps_from_nothing_are_the_whole_pass_and_states_stay_as_they_were():
     np.testing.assert_allclose(again.numpy(), want[:, 2], atol=1e-4)
 
 
+@EACH
+def test_gradients_through_steps_are_those_of_the_whole_pass(kind):
+    model, x, by = lm(**kind), ids(2, 5), draw(2, 5, 256)
+    hx.sum(model(x) * hx.tensor(by)).backward()
+    want = [p.grad.numpy() for p in model.parameters()]
+    for p in model.parameters():
+        p.grad = None
+    total, state = 0.0, model.initial_state(2)
+    for t in range(5):
+        logits, state = model.step(x[:, t], state)
+        total = total + hx.sum(logits * hx.tensor(by[:, t]))
+    total.backward()
+    for p, g in zip(model.parameters(), want, strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), g, atol=1e-4 * np.abs(g).max())
+
+
 def test_a_step_copies_few_keys_and_a_window_bounds_the_state():
     block = AttentionBlock(16, n_heads=2)
     state, copied = block.initial_state(1), 0

@@ -15,7 +15,10 @@ OP = "from_transformers"
 READERS = {
     "mamba": "_mamba_lm:MambaLM",
     "hyenadna": "hyena:HyenaLM",
-    **dict.fromkeys(("gpt2", "llama", "mistral", "qwen2"), "transformer:TransformerLM"),
+    **dict.fromkeys(
+        ("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"),
+        "transformer:TransformerLM",
+    ),
     "bert": "transformer:Encoder",
 }
 

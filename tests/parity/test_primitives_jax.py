@@ -176,7 +176,7 @@ def test_every_differentiable_primitive_is_compared():
     for ours, _, args in CASES.values():
         graph = hx.trace(lambda *a, f=ours: f(*a)).graph(*map(hx.tensor, args))
         seen |= {e.op.name for e in graph.equations}
-    # linear algebra: test_linalg_jax.py
+    # linear algebra: test_linalg_torch.py, which compares with JAX too
     found = {n: p for n, p in hx.PRIMITIVES.items() if p.category != "HOST"}
     assert {n for n, p in found.items() if p.vjp is not None} <= seen
     for file in set(ELSEWHERE.values()):

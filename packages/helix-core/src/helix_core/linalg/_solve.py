@@ -243,7 +243,8 @@ def tensorsolve(a: Any, b: Any, /, axes: Sequence[int] | None = None) -> Tensor:
 
     Parameters
     ----------
-    a : Tensor, b.shape + X.shape, whose sizes have one product
+    a : Tensor, b.shape + X.shape
+        As many elements in the first b.ndim axes as in b, and in the others.
     b : Tensor
     axes : sequence of int, optional
         Axes of a that are moved to its end first.
@@ -253,10 +254,10 @@ def tensorsolve(a: Any, b: Any, /, axes: Sequence[int] | None = None) -> Tensor:
         last = normal_axes("tensorsolve", tuple(axes), a.ndim)
         a = ops.permute_dims(a, [i for i in range(a.ndim) if i not in last] + [*last])
     shape, n = a.shape[b.ndim :], b.aval.size
-    if a.shape[: b.ndim] != b.shape or prod(shape) != n:
+    if prod(a.shape[: b.ndim]) != n or prod(shape) != n:
         raise ShapeError(
-            "[tensorsolve] expected a of b's shape and another of as many elements; got "
-            f"{a.aval!r}, {b.aval!r}"
+            f"[tensorsolve] expected {n} elements, as many as b has, in the first "
+            f"{b.ndim} axes of a and in the others; got {a.aval!r}, {b.aval!r}"
         )
     x = solve(ops.reshape_p(a, (n, n)), ops.reshape_p(b, (n,)))
     return ops.reshape_p(x, shape)

@@ -11,6 +11,7 @@ from .._errors import LinAlgError
 from .quiet import quiet
 
 Array = np.ndarray
+lapack: Any = np.linalg  # its overloads know no Array of any dtype
 _BLOCK = 64  # columns that are eliminated, or rows that are solved, at a time
 
 _SINGULAR = (
@@ -153,7 +154,7 @@ def _cofactor(dev: Any, a: Array, out: Any = None) -> Array:
 
 def _thin(a: Array) -> Any:
     _need_finite(a)
-    return np.linalg.svd(a, full_matrices=False)
+    return lapack.svd(a, full_matrices=False)
 
 
 def _slogdet(dev: Any, a: Array, out: Any = None) -> tuple[Array, Array]:
@@ -177,9 +178,11 @@ def _pinv(dev: Any, a: Array, rtol: Array, hermitian: bool, out: Any = None) -> 
 
 
 # Higham, "The scaling and squaring method for the matrix exponential revisited", 2005
-_PADE = (64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800)
-_PADE += (129060195264000, 10559470521600, 670442572800, 33522128640, 1323241920)
-_PADE += (40840800, 960960, 16380, 182, 1)
+_PADE = (
+    *(64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800),
+    *(129060195264000, 10559470521600, 670442572800, 33522128640, 1323241920),
+    *(40840800, 960960, 16380, 182, 1),
+)
 _RADIUS = 5.371920351148152  # of the 1-norm, where 13 terms are exact to 53 bits
 
 
@@ -214,7 +217,7 @@ def _svd(
 ) -> tuple[Array, ...]:
     def run(a: Array) -> Any:
         _need_finite(a)
-        return np.linalg.svd(a, full_matrices=full_matrices, compute_uv=vectors)
+        return lapack.svd(a, full_matrices=full_matrices, compute_uv=vectors)
 
     got = _run("svd" if vectors else "svdvals", _STUCK, dev, run, a)
     return tuple(got) if vectors else (got,)
@@ -225,14 +228,14 @@ def _eigh(
 ) -> tuple[Array, ...]:
     def run(a: Array) -> Any:
         _need_finite(np.tril(a) if uplo == "L" else np.triu(a))
-        return np.linalg.eigh(a, uplo) if vectors else (np.linalg.eigvalsh(a, uplo),)
+        return lapack.eigh(a, uplo) if vectors else (lapack.eigvalsh(a, uplo),)
 
     return tuple(_run("eigh" if vectors else "eigvalsh", _STUCK, dev, run, a))
 
 
 def _lower_eigh(a: Array) -> Any:
     _need_finite(np.tril(a))
-    return np.linalg.eigh(a)
+    return lapack.eigh(a)
 
 
 def _eig(dev: Any, a: Array, vectors: bool, out: Any = None) -> tuple[Array, ...]:
@@ -244,21 +247,19 @@ def _eig(dev: Any, a: Array, vectors: bool, out: Any = None) -> tuple[Array, ...
     return w.astype(to), v.astype(to)
 
 
-LOWERINGS: dict[str, Callable[..., Any]] = {
-    name: quiet(f)
-    for name, f in {
-        "solve": _solve,
-        "triangular_solve": _triangular_solve,
-        "cholesky": _cholesky,
-        "lu": _lu,
-        "det": _det,
-        "cofactor": _cofactor,
-        "slogdet": _slogdet,
-        "pinv": _pinv,
-        "matrix_exp": _matrix_exp,
-        "qr": _qr,
-        "svd": _svd,
-        "eigh": _eigh,
-        "eig": _eig,
-    }.items()
+_PLAIN: dict[str, Callable[..., Any]] = {
+    "solve": _solve,
+    "triangular_solve": _triangular_solve,
+    "cholesky": _cholesky,
+    "lu": _lu,
+    "det": _det,
+    "cofactor": _cofactor,
+    "slogdet": _slogdet,
+    "pinv": _pinv,
+    "matrix_exp": _matrix_exp,
+    "qr": _qr,
+    "svd": _svd,
+    "eigh": _eigh,
+    "eig": _eig,
 }
+LOWERINGS = {name: quiet(f) for name, f in _PLAIN.items()}

@@ -90,13 +90,11 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
     return ops.cast(v, x.dtype)
 
 
-_COMBINE: dict[str, Any] = {
-    "set": lambda x, v: v,
-    "add": lambda x, v: ops.add_p(x, v),
-    "mul": lambda x, v: ops.mul_p(x, v),
-    "max": lambda x, v: ops.max_p(x, v),
-    "min": lambda x, v: ops.min_p(x, v),
-}
+def _combined(mode: str, x: Tensor, v: Tensor) -> Any:
+    if mode == "set":
+        return v
+    pairs = {"add": ops.add_p, "mul": ops.mul_p, "max": ops.max_p, "min": ops.min_p}
+    return pairs[mode](x, v)
 
 
 def _write(x: Tensor, key: tuple[Any, ...], value: Any, mode: str) -> Tensor:
@@ -106,7 +104,7 @@ def _write(x: Tensor, key: tuple[Any, ...], value: Any, mode: str) -> Tensor:
         # one value per true element: no need to know which they are
         v = _spread(v, x.shape[mask.ndim :], x)
         mask = reshape_p(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
-        new = broadcast_to(_COMBINE[mode](x, v), x.shape)
+        new = broadcast_to(_combined(mode, x, v), x.shape)
         return ops.where(mask, new, x)
     k = parse_key(x, key)
     block = k.block or ()
@@ -159,7 +157,7 @@ def _scattered(x: Tensor, k: Key, v: Tensor, order: list[Any], mode: str) -> Ten
     sliced = [i for i in cut if type(k.items[i]) is range]
     whole = [i for i in range(x.ndim) if i not in cut]
     if not cut and k.block is None:
-        return broadcast_to(_COMBINE[mode](x, v), x.shape)
+        return broadcast_to(_combined(mode, x, v), x.shape)
     together = bool(cut) and cut == list(range(cut[0], cut[0] + len(cut)))
     before = [i for i in whole if together and i < cut[0]]
     after = [i for i in whole if i not in before]

@@ -82,7 +82,10 @@ def test_channels_become_space_and_space_channels():
         (lambda x: hx.pixel_unshuffle(x, 3), "that 3 divides"),
         (lambda x: hx.pad(x, [(0, 0)] * 3 + [(4, 0)], mode="reflect"), "at most 3"),
         (lambda x: hx.pad(x, [(0, 0)] * 3 + [(0, 5)], mode="circular"), "at most 4"),
-        (lambda x: hx.pad(x, [(0, 0)] * 3 + [(-6, 0)], mode="replicate"), "cut at most"),
+        (
+            lambda x: hx.pad(x, [(0, 0)] * 3 + [(-6, 0)], mode="replicate"),
+            "cut at most",
+        ),
         (lambda x: hx.pad(x, [(1, 1)], mode="reflect"), "4 pairs of widths"),
         (lambda x: hx.pad(x, 1, mode="mirror"), "mode of constant"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from helix_core.reference.backend import LOWERINGS as NUMPY
 from helix_hal.cpu import conv_lowering, threads
 from helix_hal.cpu.kernels import conv, depthwise
-from helix_hal.cpu.kernels.conv import Taps
+from helix_hal.cpu.kernels.conv_taps import Taps
 
 TILES = [(12, 2), (6, 1)]
 DTYPES = [(np.float32, 3e-6), (np.float64, 1e-13)]

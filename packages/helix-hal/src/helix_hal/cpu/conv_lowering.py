@@ -122,7 +122,7 @@ def _problems(
 ) -> tuple[_Problem, ...]:
     """``weights``: how far apart channels and places of the kernel are in the weights;
     ``fold``: places of the last axis that are read as one run."""
-    from helix_hal.cpu.kernels.conv import Taps
+    from helix_hal.cpu.kernels.conv_taps import Taps
 
     kernel = (*kernel[:2], 1) if fold > 1 else kernel
     axes = map(_phases, places, kernel, strides, lows, lhs, rhs)
@@ -256,7 +256,7 @@ def _outer_taps(
     places: Ints, channels: int, fold: int, strides: Ints, lows: Ints, steps: Ints
 ) -> Any:
     """One tap for each place of the kernel; ``fold`` of the last axis are one run."""
-    from helix_hal.cpu.kernels.conv import Taps
+    from helix_hal.cpu.kernels.conv_taps import Taps
 
     taps = list(product(*map(range, (*places[:2], 1) if fold > 1 else places)))
     at = tuple(

@@ -19,8 +19,7 @@ Architectures", 2018.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -30,15 +29,25 @@ from numpy.typing import NDArray
 from helix_hal.cpu import pool
 from helix_hal.cpu.blas import _wide_units
 from helix_hal.cpu.jit import Jitted, device_function, kernel
+from helix_hal.cpu.kernels.conv_taps import (
+    Taps,
+    address_of,
+    distances,
+    falls_inside,
+    first_place,
+    go_on,
+    ints,
+    place_of,
+    steps_of,
+)
 from helix_hal.cpu.kernels.conv_tile import tile_access, turn
 from helix_hal.cpu.kernels.simd import BYTES, load, scratch_like, splat, store
 from helix_hal.cpu.kernels.tables import array_at
 from helix_hal.cpu.launch import launch
 
-__all__ = ["Taps", "outer", "tile_shape", "windows"]
+__all__ = ["outer", "tile_shape", "windows"]
 
 Array = NDArray[Any]
-Ints = tuple[int, ...]
 
 _PANEL_BYTES = 1 << 19  # of packed weights that a task walks over for each row of tiles
 _WORK = 1 << 21  # multiply-adds that are worth a task
@@ -58,72 +67,6 @@ def tile_shape(outs: int, width: int) -> tuple[int, int]:
         return 6, 1
     panels = -(-outs // (BYTES // width))
     return 12, 1 if panels % 2 and panels <= _FEW_PANELS else 2
-
-
-@dataclass(frozen=True, eq=False)
-class Taps:
-    """How a pixel of the result and a tap lead to a pixel of the input.
-
-    Attributes
-    ----------
-    steps : (z, y, x)
-        Steps in the input for one step in the result.
-    first : (z, y, x)
-        Place in the input of the result's first pixel, for a tap at 0.
-    at : tuple of (z, y, x)
-        Where each tap reads, relative to that.
-    weights : sequence of int
-        For each element of the sum (tap by tap, and in a tap by channel), its offset in
-        the weights, in elements.
-    run : int
-        Elements that a tap reads, one after the other.
-    """
-
-    steps: Ints
-    first: Ints
-    at: tuple[Ints, ...]
-    weights: Any
-    run: int
-
-    @cached_property
-    def arrays(self) -> tuple[Array, Array, Array]:
-        """Steps, first place and taps, for kernels."""
-        return _ints(self.steps), _ints(self.first), _ints(self.at).reshape(-1, 3)
-
-    @cached_property
-    def sorted(self) -> tuple[int, Array, Array]:
-        """The least offset of the weights; all, from it, in the order of memory; and that
-        order."""
-        offsets = np.asarray(self.weights, np.int64)
-        order = np.argsort(offsets, kind="stable")
-        least = int(offsets[order[0]])
-        return least, offsets[order] - least, order
-
-    @cached_property
-    def by_tile(self) -> dict[int, tuple[Array, Array]]:
-        """For tiles of so many rows, what `orders` returns."""
-        return {}
-
-    def orders(self, rows: int) -> tuple[Array, Array]:
-        """Of each row tile: its offsets in the order of memory, and where in it each
-        element stands."""
-        known = self.by_tile.get(rows)
-        if known is None:
-            known = self.by_tile[rows] = self._orders(rows)
-        return known
-
-    def _orders(self, rows: int) -> tuple[Array, Array]:
-        tiles, count = -(-self.run // rows), len(self.at)
-        by_tap = np.asarray(self.weights, np.int64).reshape(count, self.run)
-        offsets = np.zeros((tiles, count * rows), np.int64)
-        places = np.full((tiles, count * rows), -1, np.int64)
-        for i in range(tiles):
-            mine = by_tap[:, i * rows : (i + 1) * rows]
-            order = np.argsort(mine, axis=None)
-            offsets[i, : order.size] = mine.reshape(-1)[order]
-            tap, row = order // mine.shape[1], order % mine.shape[1]
-            places[i, tap * rows + row] = np.arange(order.size)
-        return offsets, places
 
 
 # ---------------------------------------------------------------------- packed weights
@@ -178,67 +121,6 @@ def _pack(lo, hi, base, rows, step, offsets, places, columns, like, panels):
 
 
 # ------------------------------------------------------------------------ the windows
-@device_function
-def _place(pixel, shape, where):
-    """(n, z, y, x) of a pixel of the result."""
-    rest = pixel
-    for axis in range(3, 0, -1):
-        where[axis] = rest % shape[axis]
-        rest //= shape[axis]
-    where[0] = rest
-
-
-@device_function
-def _next(where, shape):
-    """Go on to the next pixel."""
-    where[3] += 1
-    for axis in range(3, 0, -1):
-        if where[axis] == shape[axis]:
-            where[axis] = 0
-            where[axis - 1] += 1
-
-
-@device_function
-def _distances(taps, xs, width):
-    """How far each tap is from the first place, in bytes; and the taps' extremes."""
-    away = np.empty(taps.shape[0], np.int64)
-    reach = np.empty((2, 3), np.int64)
-    for axis in range(3):
-        reach[0, axis] = reach[1, axis] = taps[0, axis]
-    for k in range(taps.shape[0]):
-        away[k] = 0
-        for axis in range(3):
-            away[k] += taps[k, axis] * xs[axis + 1] * width
-            reach[0, axis] = min(reach[0, axis], taps[k, axis])
-            reach[1, axis] = max(reach[1, axis], taps[k, axis])
-    return away, reach
-
-
-@device_function
-def _begin(where, steps, first, xs, sizes, reach, base):
-    """The first place in the input of a pixel, (z, y, x), and its offset in elements;
-    whether every tap of it falls inside."""
-    inside = True
-    offset = where[0] * xs[0]
-    for axis in range(3):
-        at = where[axis + 1] * steps[axis] + first[axis]
-        base[axis] = at
-        offset += at * xs[axis + 1]
-        inside &= at + reach[0, axis] >= 0
-        inside &= at + reach[1, axis] < sizes[axis]
-    base[3] = offset
-    return inside
-
-
-@device_function
-def _falls_inside(base, taps, k, sizes):
-    inside = True
-    for axis in range(3):
-        at = base[axis] + taps[k, axis]
-        inside &= (at >= 0) & (at < sizes[axis])
-    return inside
-
-
 @cache
 def _windows(rows: int, vectors: int) -> Jitted:
     tile = tile_access(rows, vectors)
@@ -278,20 +160,22 @@ def _windows(rows: int, vectors: int) -> Jitted:
         where = np.empty(4, np.int64)
         base = np.empty((rows, 4), np.int64)
         plain = np.empty(count * rows, np.int64)
-        away, reach = _distances(taps, xs, width)
+        away, reach = distances(taps, xs, width)
         tiles = -(-pixels // rows)
         for task in range(lo, hi):
             block, cut = task // cuts, task % cuts
-            _place(tiles * cut // cuts * rows, shape, where)
+            place_of(tiles * cut // cuts * rows, shape, where)
             for t in range(tiles * cut // cuts, tiles * (cut + 1) // cuts):
                 real = min(rows, pixels - t * rows)
                 for r in range(rows):
                     if r < real:
-                        whole = _begin(where, steps, first, xs, sizes, reach, base[r])
+                        whole = first_place(
+                            where, steps, first, xs, sizes, reach, base[r]
+                        )
                         at = address[1]
                         for axis in range(4):
                             at += where[axis] * ys[axis] * width
-                        _next(where, shape)
+                        go_on(where, shape)
                     to[r] = at  # what is left over does the last pixel again
                     begin = address[0] + base[real - 1 if r >= real else r, 3] * width
                     if whole:
@@ -299,7 +183,7 @@ def _windows(rows: int, vectors: int) -> Jitted:
                             plain[k * rows + r] = begin + away[k]
                         continue
                     for k in range(count):
-                        inside = _falls_inside(base[min(r, real - 1)], taps, k, sizes)
+                        inside = falls_inside(base[min(r, real - 1)], taps, k, sizes)
                         plain[k * rows + r] = begin + away[k] if inside else nothing
                 before = -1
                 for q in range(block * per_block, min(blocks, (block + 1) * per_block)):
@@ -358,9 +242,9 @@ def windows(
     like = np.empty(0, x.dtype)
     least, offsets, order = taps.sorted
     panels = pool.empty(blocks * offsets.size * columns, x.dtype)
-    address, step = _address(w) + least * width, w.strides[0] // width
+    address, step = address_of(w) + least * width, w.strides[0] // width
     limit = int(offsets[-1]) + (groups * outs - 1) * step + 1
-    group_rows = _ints([outs, in_group, limit])
+    group_rows = ints([outs, in_group, limit])
     grain = max(1, (1 << 14) // max(1, offsets.size * columns))
     launch(
         *(_pack, blocks, address, group_rows, step, offsets, order, columns, like),
@@ -377,10 +261,10 @@ def windows(
     cuts = max(1, min(tiles, -(-wanted // wide)))
     size = [channels, outs, in_group, taps.run, blocks, per_block, cuts, pixels, width]
     zeros = np.zeros(taps.run, x.dtype)
-    places = [_address(x), _address(out)]
+    places = [address_of(x), address_of(out)]
     launch(
-        *(_windows(rows, vectors), wide * cuts, _ints(size), _ints(out.shape[:4])),
-        *(_ints(x.shape[1:4]), *taps.arrays, _steps(x), _steps(out), _ints(places)),
+        *(_windows(rows, vectors), wide * cuts, ints(size), ints(out.shape[:4])),
+        *(ints(x.shape[1:4]), *taps.arrays, steps_of(x), steps_of(out), ints(places)),
         *(panels, zeros, like),
     )
 
@@ -422,7 +306,7 @@ def _outer(rows: int, vectors: int) -> Jitted:
         table = np.empty(_PIXELS, np.int64)
         base = np.empty((_PIXELS, 4), np.int64)
         all_in = np.empty(_PIXELS, np.bool_)
-        away, reach = _distances(taps, xs, width)
+        away, reach = distances(taps, xs, width)
         where = np.empty(4, np.int64)
         zero = fill(splat(like.dtype.type(0)))
         nothing = zeros.ctypes.data
@@ -442,13 +326,15 @@ def _outer(rows: int, vectors: int) -> Jitted:
             home = (chunk * (size[13]) + group) * count * row_tiles * panels * area
             for p in range(begin, end, _PIXELS):
                 deep = min(_PIXELS, end - p)
-                _place(p, shape, where)
+                place_of(p, shape, where)
                 for k in range(deep):
-                    all_in[k] = _begin(where, steps, first, xs, sizes, reach, base[k])
-                    _next(where, shape)
+                    all_in[k] = first_place(
+                        where, steps, first, xs, sizes, reach, base[k]
+                    )
+                    go_on(where, shape)
                 for t in range(count):
                     for k in range(deep):
-                        inside = all_in[k] or _falls_inside(base[k], taps, t, sizes)
+                        inside = all_in[k] or falls_inside(base[k], taps, t, sizes)
                         at = address[0] + base[k, 3] * width + away[t]
                         table[k] = at if inside else nothing
                     for i in range(top, bottom):
@@ -571,11 +457,11 @@ def outer(
     zeros = np.zeros(all_channels + rows, x.dtype)
     size = [channels, outs, taps.run, all_channels, all_outs, row_tiles, panels]
     size += [row_cuts, panel_cuts, chunks, pixels, width, dy.shape[-1], groups]
-    places = _ints([_address(x), _address(dy)])
-    sizes = _ints(size)
+    places = ints([address_of(x), address_of(dy)])
+    sizes = ints(size)
     launch(
-        *(_outer(rows, vectors), others * chunks, sizes, _ints(dy.shape[:4])),
-        *(_ints(x.shape[1:4]), *taps.arrays, _steps(x), places, part, zeros, like),
+        *(_outer(rows, vectors), others * chunks, sizes, ints(dy.shape[:4])),
+        *(ints(x.shape[1:4]), *taps.arrays, steps_of(x), places, part, zeros, like),
     )
     step = out.strides[0] // width
     launch(
@@ -590,16 +476,3 @@ def _widened(a: Array, channels: int) -> Array:
     out = pool.zeros((*a.shape[:-1], channels), a.dtype)
     out[..., : a.shape[-1]] = a
     return out
-
-
-def _ints(values: Any) -> Array:
-    return np.array(values, np.int64)
-
-
-def _address(a: Array) -> int:
-    return int(a.__array_interface__["data"][0])
-
-
-def _steps(a: Array) -> Array:
-    """Between neighbours on each axis but the last, in elements."""
-    return _ints([s // a.itemsize for s in a.strides[:-1]])

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from helix_hal.cpu import pool
 from helix_hal.cpu.jit import device_function, kernel
-from helix_hal.cpu.kernels.conv import (
+from helix_hal.cpu.kernels.conv_taps import (
     Taps,
-    _address,
-    _begin,
-    _distances,
-    _falls_inside,
-    _ints,
-    _next,
-    _place,
-    _steps,
+    address_of,
+    distances,
+    falls_inside,
+    first_place,
+    go_on,
+    ints,
+    place_of,
+    steps_of,
 )
 from helix_hal.cpu.kernels.simd import BYTES, fma, load, splat, store
 from helix_hal.cpu.kernels.tables import array_at
@@ -39,14 +39,14 @@ _CHUNKS = 32
 @device_function
 def _inside(where, sizes, steps, first, taps, xs, reach, far, base, offsets, which):
     """Offsets in the image, and numbers, of the taps that fall inside; how many."""
-    if _begin(where, steps, first, xs, sizes, reach, base):
+    if first_place(where, steps, first, xs, sizes, reach, base):
         for k in range(taps.shape[0]):
             offsets[k] = base[3] + far[k]
             which[k] = k
         return taps.shape[0]
     n = 0
     for k in range(taps.shape[0]):
-        if _falls_inside(base, taps, k, sizes):
+        if falls_inside(base, taps, k, sizes):
             offsets[n] = base[3] + far[k]
             which[n] = k
             n += 1
@@ -61,10 +61,10 @@ def _forward(lo, hi, shape, sizes, steps, first, taps, xs, ys, address, w, like)
     offsets = np.empty(taps.shape[0], np.int64)
     which = np.empty(taps.shape[0], np.int64)
     where, base = np.empty(4, np.int64), np.empty(4, np.int64)
-    far, reach = _distances(taps, xs, 1)
+    far, reach = distances(taps, xs, 1)
     zero = splat(like.dtype.type(0))
     x, flat = array_at(address[0], 1, like), w.reshape(-1)
-    _place(lo, shape, where)
+    place_of(lo, shape, where)
     for _pixel in range(lo, hi):
         n = _inside(
             where, sizes, steps, first, taps, xs, reach, far, base, offsets, which
@@ -85,7 +85,7 @@ def _forward(lo, hi, shape, sizes, steps, first, taps, xs, ys, address, w, like)
                 taken = array_at(address[0] + (offsets[i] + j) * like.itemsize, 1, like)
                 sum_ += taken[0] * flat[which[i] * channels + j]
             y[j] = sum_
-        _next(where, shape)
+        go_on(where, shape)
 
 
 @kernel
@@ -96,18 +96,18 @@ def _by_weights(lo, hi, shape, sizes, steps, first, taps, xs, address, dy, part,
     offsets = np.empty(taps.shape[0], np.int64)
     which = np.empty(taps.shape[0], np.int64)
     where, base = np.empty(4, np.int64), np.empty(4, np.int64)
-    far, reach = _distances(taps, xs, 1)
+    far, reach = distances(taps, xs, 1)
     x, flat, all_parts = array_at(address[0], 1, like), dy.reshape(-1), part.reshape(-1)
     for chunk in range(lo, hi):
         part[chunk] = 0
         home = chunk * taps.shape[0] * channels
         begin, end = pixels * chunk // _CHUNKS, pixels * (chunk + 1) // _CHUNKS
-        _place(begin, shape, where)
+        place_of(begin, shape, where)
         for pixel in range(begin, end):
             n = _inside(
                 where, sizes, steps, first, taps, xs, reach, far, base, offsets, which
             )
-            _next(where, shape)
+            go_on(where, shape)
             for j in range(0, whole, lanes):
                 g = load(flat, pixel * channels + j)
                 for i in range(n):
@@ -134,8 +134,14 @@ def depthwise(x: Array, w: Array, out: Array, taps: Taps) -> None:
         Channels one after the other; any other strides.
     """
     launch(
-        *(_forward, prod(out.shape[:4]), _ints(out.shape[:4]), _ints(x.shape[1:4])),
-        *(*taps.arrays, _steps(x), _steps(out), _ints([_address(x), _address(out)]), w),
+        *(_forward, prod(out.shape[:4]), ints(out.shape[:4]), ints(x.shape[1:4])),
+        *(
+            *taps.arrays,
+            steps_of(x),
+            steps_of(out),
+            ints([address_of(x), address_of(out)]),
+            w,
+        ),
         np.empty(0, x.dtype),
         grain=max(1, (1 << 14) // w.size),
     )
@@ -146,11 +152,11 @@ def depthwise_outer(x: Array, dy: Array, taps: Taps) -> Array:
     channels = dy.shape[-1]
     part = pool.empty((_CHUNKS, len(taps.at), channels), x.dtype)
     launch(
-        *(_by_weights, _CHUNKS, _ints(dy.shape[:4]), _ints(x.shape[1:4])),
+        *(_by_weights, _CHUNKS, ints(dy.shape[:4]), ints(x.shape[1:4])),
         *(
             *taps.arrays,
-            _steps(x),
-            _ints([_address(x)]),
+            steps_of(x),
+            ints([address_of(x)]),
             dy.reshape(-1, channels),
             part,
         ),

@@ -34,7 +34,7 @@ def main() -> None:
         )
     )
     opt = hx.optim.AdamW(hx.optim.groups(model, weight_decay=0.05), lr=3e-3)
-    schedule = hx.schedules.cosine(args.steps, warmup=10)
+    schedule = hx.schedules.cosine(args.steps, warmup=args.steps // 15)
     rng = np.random.default_rng(1)
     for step in range(args.steps):
         rows = rng.choice(train, args.batch)

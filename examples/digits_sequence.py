@@ -45,7 +45,7 @@ def main() -> None:
     hx.seed(0)
     model = Reader(args.layer)
     opt = hx.optim.AdamW(hx.optim.groups(model, weight_decay=0.01), lr=5e-3)
-    schedule = hx.schedules.cosine(args.steps, warmup=20)
+    schedule = hx.schedules.cosine(args.steps, warmup=args.steps // 20)
     rng = np.random.default_rng(1)
     for step in range(args.steps):
         rows = rng.choice(train, args.batch)

@@ -33,7 +33,7 @@ def main() -> None:
         opt,
         ByteWindows(corpus.train, batch=8, length=256, seed=0),
         steps=args.steps,
-        schedule=hx.schedules.cosine(args.steps, warmup=20),
+        schedule=hx.schedules.cosine(args.steps, warmup=args.steps // 20),
         clip=1.0,
     )
     trainer.fit()

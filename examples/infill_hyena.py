@@ -36,7 +36,7 @@ def main() -> None:
         HyenaConfig(vocab_size=259, d_model=96, n_layers=3, l_max=16, infill_ids=MARKS)
     )
     opt = hx.optim.AdamW(hx.optim.groups(model, weight_decay=0.05), lr=4e-3)
-    schedule = hx.schedules.cosine(args.steps, warmup=50)
+    schedule = hx.schedules.cosine(args.steps, warmup=args.steps // 25)
     rng = np.random.default_rng(0)
     for step in range(args.steps):
         pairs = [

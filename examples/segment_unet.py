@@ -47,7 +47,7 @@ def main() -> None:
     hx.seed(0)
     model = UNet(UNetConfig(in_channels=1, out_channels=1, widths=(16, 32, 64)))
     opt = hx.optim.AdamW(hx.optim.groups(model, weight_decay=0.01), lr=3e-3)
-    schedule = hx.schedules.cosine(args.steps, warmup=10)
+    schedule = hx.schedules.cosine(args.steps, warmup=args.steps // 15)
     rng = np.random.default_rng(0)
     for step in range(args.steps):
         x, y = map(hx.tensor, draw(rng, digits[:1400], args.batch))

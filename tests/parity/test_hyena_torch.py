@@ -203,13 +203,29 @@ def test_a_saved_model_loads_and_agrees(moved, device, tmp_path):
 @pytest.mark.parametrize("length", [1, 31, 300])
 @pytest.mark.parametrize(("order", "vo"), [(2, False), (3, False), (3, True)])
 def test_an_operator_and_all_gradients(order, vo, length, device):
+    compare(20, order, vo, length, device, 0.0)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.05])
+@pytest.mark.parametrize("length", [1, 31, 300])
+@pytest.mark.parametrize("group", [1, 1 << 22])
+def test_an_operator_in_groups_of_channels(group, length, shift, monkeypatch):
+    monkeypatch.setattr("helix_hal.cpu.kernels.hyena._BYTES", group)
+    monkeypatch.setattr("helix_layers.hyena._op._GROUP_BYTES", group)
+    monkeypatch.setattr("helix_hal.cpu.kernels.hyena._ROWS", 100)
+    compare(80, 2, False, length, "cpu", shift)
+    compare(36, 2, False, length, "cpu", shift)  # not whole vectors
+
+
+def compare(d, order, vo, length, device, shift):
     torch.manual_seed(1)
-    theirs = Operator(20, 300, order, emb=3, w=1.0, shift=0.0, vo=vo).double()
+    theirs = Operator(d, 300, order, emb=3, w=1.0, shift=shift, vo=vo).double()
     mixer = HyenaMixer(
-        *(20, 300, order),
-        **{"filter_width": 8, "layout": "vo" if vo else "od"},
+        *(d, 300, order),
+        **{"filter_width": 8, "layout": "vo" if vo else "od", "shift": shift},
         device=device,
     )
+    mixer.filter.deltas.freeze(False)
     names = {"conv_weight": "short_filter.weight", "conv_bias": "short_filter.bias"}
     names |= {f"filter.{n}": f"filter_fn.{n}" for n in ("bias",)}
     names["filter.freq"] = "filter_fn.implicit_filter.1.freq"
@@ -217,13 +233,16 @@ def test_an_operator_and_all_gradients(order, vo, length, device):
         for kind in ("weight", "bias"):
             name = f"filter_fn.implicit_filter.{2 * i}.{kind}"
             names[f"filter.layers.{i}.{kind}"] = name
-    wanted = dict(theirs.named_parameters())
-    ours = {n: p for n, p in mixer.named_parameters() if p.trainable}
+    window = theirs.filter_fn.modulation
+    window.deltas.requires_grad_()
+    names["filter.deltas"] = "deltas"
+    wanted = {**dict(theirs.named_parameters()), "deltas": window.deltas}
+    ours = dict(mixer.named_parameters())
     for name, p in ours.items():
         a = wanted[names.get(name, name)].detach().numpy()
         p.value = hx.tensor(a.reshape(p.shape).astype("f4"), device=device)
     rng = np.random.default_rng(0)
-    x, dy = (rng.standard_normal((2, length, 20)).astype("f4") for _ in range(2))
+    x, dy = (rng.standard_normal((2, length, d)).astype("f4") for _ in range(2))
     u = torch.tensor(x, dtype=torch.float64, requires_grad=True)
     want = theirs(u)
     want.backward(torch.tensor(dy, dtype=torch.float64))

@@ -110,7 +110,7 @@ CASES = {
 }
 ONLY_FLOAT32 = {"attention", "selective_scan", "causal_conv1d", "long_conv"}
 # declared by helix_layers
-LAYERS_OWN = ("attention_step", "mamba_lm_step", "lstm", "gru", "s4d_")
+LAYERS_OWN = ("attention_step", "mamba_lm_step", "lstm", "gru", "s4d_", "hyena")
 
 
 def run(name, device, dtype):

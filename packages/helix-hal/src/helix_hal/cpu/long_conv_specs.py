@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helix_hal.cpu.specs import serves, single
+import numpy as np
+
+from helix_hal.cpu.specs import c, serves, single
 
 _OPTIONAL = ("d", "pre", "post")
 
@@ -67,3 +69,37 @@ def _s4d_state_bwd(dev: Any, u: Any, a_re: Any, a_im: Any, dr: Any, di: Any) -> 
     du = exponential_sums(a_re, a_im, dr, -di, u.shape[1], backwards=True)
     _, _, r1, i1 = exponential_moments(u, a_re, a_im, backwards=True, lags=True)
     return du, (dr * r1 + di * i1).sum(0), (di * r1 - dr * i1).sum(0)
+
+
+# ----------------------------------------------------- Hyena, which layers declare
+def _hyena_2(device: Any, *avals: Any, order: int, **attrs: Any) -> Any:
+    ok = single(device, *avals)
+    if ok is True and (order != 2 or avals[0].shape[2] % 16):
+        return None
+    return ok
+
+
+@serves("hyena", _hyena_2)
+@serves("hyena.fwd", _hyena_2)
+def _hyena(dev: Any, *inputs: Any, order: int, shift: float, compute: str) -> Any:
+    from helix_hal.cpu.kernels.hyena import hyena_forward
+
+    return hyena_forward(*map(c, inputs), shift=shift, compute=compute)
+
+
+@serves("hyena.bwd", _hyena_2)
+def _hyena_bwd(dev: Any, *flat: Any, order: int, shift: float, compute: str) -> Any:
+    from helix_hal.cpu.kernels.hyena import hyena_backward
+
+    *inputs, out_w, out_b, times, ct = map(c, flat)
+    *first, dout = hyena_backward(
+        *inputs, out_w, times, ct, shift=shift, compute=compute
+    )
+    dout_b = ct.sum((0, 1)) if ct.size < 1 << 16 else _column_sums(ct)
+    return *first, dout, dout_b.astype(out_b.dtype), np.zeros_like(times)
+
+
+def _column_sums(ct: Any) -> Any:
+    from helix_hal.cpu.kernels.hyena import _sums
+
+    return _sums(ct.reshape(-1, ct.shape[-1]))

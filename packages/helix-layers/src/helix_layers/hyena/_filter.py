@@ -12,6 +12,7 @@ from .._check import LayerError, positive
 from .._linear import Linear
 
 LAYOUTS = ("od", "vo")
+_LARGE = 1 << 18  # hidden numbers of a layer; more are computed again in parts
 _TARGET, _FAST, _SLOW = 1e-2, 0.3, 1.5  # of the window, as published
 
 
@@ -112,6 +113,15 @@ class HyenaFilter(hx.Module):
 
     def forward(self, length: int) -> list[hx.Tensor]:
         """The ``order - 1`` filters, each (length, d_model)."""
+        h, t = self.features(length)
+        out = []
+        for weight, deltas in zip(*self.last(), strict=True):
+            window = hx.exp(-t * hx.abs(deltas))
+            out.append(hx.linear(h, weight) * (window + self.shift))
+        return out
+
+    def features(self, length: int) -> tuple[hx.Tensor, hx.Tensor]:
+        """What the last layer reads, (length, width), and t, (length, 1)."""
         if length > self.l_max:
             raise LayerError(
                 f"[Hyena] expected at most l_max={self.l_max} places; got {length}. "
@@ -122,23 +132,29 @@ class HyenaFilter(hx.Module):
             h = hx.tensor(positions(length, self.l_max, self.emb_dim), *where)
         else:
             h = self.z.value[:length]
+        t = hx.tensor(times(length, self.l_max)[:, None], *where)
+        rows = max(1, _LARGE // self.freq.shape[1])
+        if length <= rows:
+            return self._hidden(h), t
+        again = hx.checkpoint(self._hidden)
+        parts = [again(h[i : i + rows]) for i in range(0, length, rows)]
+        return hx.concat(parts, 0), t
+
+    def _hidden(self, h: hx.Tensor) -> hx.Tensor:
         for layer in self.layers[:-1]:
             h = hx.sin(layer(h) * self.freq)
-        t = hx.tensor(times(length, self.l_max)[:, None], *where)
-        weight, deltas = self.layers[-1].weight.value, hx.abs(self.deltas.value)
-        out = []
-        for o in range(self.order - 1):
-            window = hx.exp(-t * self.rows(deltas, o))
-            if self.shift:
-                window = window + self.shift
-            k = hx.linear(h, self.rows(weight, o))
-            out.append(k * window)
-        return out
+        return h
 
-    def rows(self, a: hx.Tensor, o: int) -> hx.Tensor:
-        """Those of filter ``o`` of an array with a row for each filter and channel."""
-        d = self.d_model
-        return a[o * d : (o + 1) * d] if self.layout == "od" else a[o :: self.order - 1]
+    def last(self) -> tuple[hx.Tensor, hx.Tensor]:
+        """Weights (order - 1, d_model, width) and deltas (order - 1, d_model)."""
+        return self.split(self.layers[-1].weight.value), self.split(self.deltas.value)
+
+    def split(self, a: hx.Tensor) -> hx.Tensor:
+        """(order - 1, d_model, ...) of an array with a row for each filter and channel."""
+        if self.layout == "od":
+            return hx.reshape(a, (self.order - 1, self.d_model, *a.shape[1:]))
+        parts = hx.reshape(a, (self.d_model, self.order - 1, *a.shape[1:]))
+        return hx.swapaxes(parts, 0, 1)
 
 
 def times(length: int, l_max: int) -> np.ndarray:

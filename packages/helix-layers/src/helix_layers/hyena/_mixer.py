@@ -10,6 +10,7 @@ import helix_core as hx
 from .._check import LayerError, last_axis, positive, sequence
 from .._linear import Linear
 from ._filter import HyenaFilter
+from ._op import hyena
 
 
 class HyenaState(NamedTuple):
@@ -143,24 +144,37 @@ class HyenaMixer(hx.Module):
         if length == 0:
             state = self.initial_state(x.shape[0]) if state is None else state
             return (x, state) if return_state else x
+        plain = state is None and not return_state
+        if plain and not (self.dropout and self.training):
+            return self._whole(x)
         *gates, v, conv = self._parts(x, None if state is None else state.conv)
         longest = min(self.l_max, total + self.chunk) if return_state else total
         filters, memory = self.filter(longest), []
-        plain = state is None and not return_state
+        skip = self.filter.split(self.filter.bias.value)
         for o, gate in enumerate(reversed(gates[1:])):
-            k, bias = filters[o], self.filter.rows(self.filter.bias.value, o)
-            post = gates[0] if o == self.order - 2 else None
-            if plain and not (self.dropout and self.training):
-                v = hx.long_conv(v, k, bias, pre=gate, post=post)
-                continue
             v = hx.dropout(v * gate, self.dropout, self.training, self.generator)
             if state is not None:
                 v = hx.concat([state.history[o], state.recent[o], v], 1)
             memory.append(v)
-            v = hx.long_conv(v, k, bias)[:, before:]
-            v = v if post is None else v * post
-        out = self.out_proj(v)
+            v = hx.long_conv(v, filters[o], skip[o])[:, before:]
+        out = self.out_proj(v * gates[0])
         return (out, self._fold(conv, memory, filters)) if return_state else out
+
+    def _whole(self, x: hx.Tensor) -> hx.Tensor:
+        features, times = self.filter.features(x.shape[1])
+        n, d = self.order + 1, self.d_model
+        assert self.in_proj.bias is not None
+        ins = (self.in_proj.weight, self.in_proj.bias, self.conv_weight, self.conv_bias)
+        return hyena(
+            x,
+            *(hx.reshape(p.value, (n, d, *p.shape[1:])) for p in ins),
+            features,
+            *self.filter.last(),
+            self.filter.split(self.filter.bias.value),
+            *(self.out_proj.weight, self.out_proj.bias, times),
+            order=self.order,
+            shift=self.filter.shift,
+        )
 
     def _parts(self, x: hx.Tensor, conv: Any) -> list[hx.Tensor]:
         """x_0, x_1, ..., v, each (batch, time, d_model), and the short convolution's
@@ -239,13 +253,13 @@ class HyenaMixer(hx.Module):
         total = self._room(_places(state) + 1)
         filters = self._filters(min(self.l_max, total + self.chunk))
         *gates, v, conv = self._parts(x[:, None], state.conv)
-        recent = []
+        recent, skip = [], self.filter.split(self.filter.bias.value)
         for o, gate in enumerate(reversed(gates[1:])):
             v = v * gate
             seen = hx.concat([state.recent[o], v], 1)
             taps = hx.flip(filters[o][: place + 1], (0,))
             y = hx.sum(seen * taps, 1, True) + state.pending[o][:, place : place + 1]
-            v = y + v * self.filter.rows(self.filter.bias.value, o)
+            v = y + v * skip[o]
             recent.append(seen)
         out = self.out_proj((v * gates[0])[:, 0])
         history, pending, new = state.history, state.pending, hx.stack(recent)

@@ -263,13 +263,33 @@ def _leave(post: bool) -> Jitted:
 
 
 @cache
-def _leave_back(pre: bool, post: bool) -> Jitted:
-    """Gradients of the input and of both gates."""
+def _leave_back(pre: bool, post: bool, out: bool) -> Jitted:
+    """Gradients of the input and of both gates, and the output itself."""
 
     @kernel
-    def run(lo, hi, size, levels, tw, a, y, x, sx, gate, sg, ct, sc, outs, width, past):
+    def run(
+        lo,
+        hi,
+        size,
+        levels,
+        tw,
+        a,
+        y,
+        x,
+        sx,
+        gate,
+        sg,
+        ct,
+        sc,
+        after,
+        sa,
+        outs,
+        width,
+        own,
+        past,
+    ):
         m1, m2, length, wide = size[_M1], size[_M2], size[_LENGTH], size[_WIDE]
-        dx, dpre, dpost = outs
+        dx, dpre, dpost, y_out = outs
         chunks, apart, beside = m2 // wide, (m1 + 1) * ELEMENT, size[_BESIDE]
         scale = splat(_ONE / F32(m1 * m2))
         columns = scratch(beside * wide * apart)
@@ -281,6 +301,7 @@ def _leave_back(pre: bool, post: bool) -> Jitted:
             if post:
                 _up(y, unit, tile, first, again, size, levels, tw)
             xb, gb, cb = b * sx[0] + lane, b * sg[0] + lane, b * sc[0] + lane
+            ab = b * sa[0] + lane
             ob = b * length * width + lane
             for q in range(m1):
                 start = (block * m1 + q) * m2 + first
@@ -291,6 +312,10 @@ def _leave_back(pre: bool, post: bool) -> Jitted:
                         dv = mul(load(columns, at), scale)
                         if post:
                             c = mul(load(again, at), scale)
+                            if out:
+                                g = load(after, ab + t * sa[1] + i * W)
+                                place = (b * length + t) * own + lane + i * W
+                                write(y_out, place, mul(c, g), past)
                             place = cb + t * sc[1] + i * W
                             c = mul(c, load(ct, place))
                             prefetch(ct, place + m2 * sc[1])
@@ -469,26 +494,44 @@ def long_conv_backward(
     pre: Array | None,
     post: Array | None,
     dy: Array,
+    *,
+    together: bool = False,
 ) -> dict[str, Array]:
-    """Gradients by name: u, k, d, pre, post, those that are there."""
+    """Gradients by name: u, k, d, pre, post, those that are there.
+
+    With `together`, for both gates and whole vectors of channels, gradients of post, pre
+    and u come beside each other, as "parts" (batch, time, 3 channel), and the output,
+    which is there anyhow, as "out".
+    """
     (batch, length, channels), taps = u.shape, k.shape[0]
     w = _Work(batch, length, taps, channels, True)
     p, width = w.plan, w.width
     x, gate, after, ct = (_view(a, width) for a in (u, pre, post, dy))
     taps_of = _filter(k, d, width)
     big, none = (batch, length, width), np.zeros(W, F32)
-    du = pool.empty(big, F32)
-    dpre = none if pre is None else pool.empty(big, F32)
-    dpost = none if post is None else pool.empty(big, F32)
+    if together:
+        parts = pool.empty((batch, length, 3 * width), F32)
+        y = pool.empty(big, F32)
+        flat = parts.reshape(-1)
+        outs, pitch = (flat[2 * width :], flat[width:], flat, y.reshape(-1)), 3 * width
+        past = past_caches(parts)
+    else:
+        du = pool.empty(big, F32)
+        dpre = none if pre is None else pool.empty(big, F32)
+        dpost = none if post is None else pool.empty(big, F32)
+        outs, pitch = (*(a.reshape(-1) for a in (du, dpre, dpost)), none), width
+        past = past_caches(du)
     dk = pool.empty((taps, width), F32)
-    outs = tuple(a.reshape(-1) for a in (du, dpre, dpost))
     kn, un, yn = w.numbers(False), w.numbers(True), w.numbers(True)
     dkn = kn if w.once else w.numbers(False)
     table = (p.levels, p.twiddles)
     blocks = w.blocks > 1
     flags = (pre is not None, post is not None)
     enter, enter_ct = _enter(flags[0], blocks), _enter(flags[1], False)
-    middle, leave = _middle_back(flags[1], blocks, w.once), _leave_back(*flags)
+    middle, leave = (
+        _middle_back(flags[1], blocks, w.once),
+        _leave_back(*flags, together),
+    )
     for tiles in w.groups():
         of_filter = w.of_filter(tiles)
         launch(_enter(False, False), *of_filter, *table, *taps_of, *_NOTHING, kn)
@@ -497,13 +540,16 @@ def long_conv_backward(
             launch(enter, tasks, size, *table, *x, *gate, un)
             launch(enter_ct, tasks, size, *table, *ct, *after, yn)
             launch(middle, tiles[1] * p.rows, size, *table, kn, un, yn, dkn)
-            flat = (outs, width, past_caches(du))
-            launch(leave, tasks, size, *table, yn, un, *x, *gate, *ct, *flat)
+            to = (*ct, *after, outs, pitch, width, past)
+            launch(leave, tasks, size, *table, yn, un, *x, *gate, *to)
         last = (dk.reshape(-1), width, past_caches(dk))
         launch(_leave(False), *of_filter, *table, dkn, *_NOTHING, *last)
-    out = {"u": _cut(du, channels), "k": _cut(dk, channels)}
+    out = {"k": _cut(dk, channels)}
     if d is not None:
         out["d"] = np.array(out["k"][0])
+    if together:
+        return {**out, "parts": parts, "out": y}
+    out["u"] = _cut(du, channels)
     if pre is not None:
         out["pre"] = _cut(dpre, channels)
     if post is not None:

@@ -171,7 +171,11 @@ def test_mixed_precision_rounds_operands_and_its_backward_does_too():
         ([(1, 2, 3, 4), (2, 2, 3, 4), (2, 2, 3, 4)], {}, "one batch size"),
         ([(1, 2, 3, 4), (1, 2, 3, 4), (1, 5, 3, 4)], {}, "equal time and heads"),
         ([(1, 2, 3, 4), (1, 2, 3, 5), (1, 2, 3, 5)], {}, "one d_head"),
-        ([(1, 2, 3, 4), (1, 2, 2, 4), (1, 2, 2, 4)], {}, "divides 3 query heads; got q.shape"),
+        (
+            [(1, 2, 3, 4), (1, 2, 2, 4), (1, 2, 2, 4)],
+            {},
+            "divides 3 query heads; got q.shape",
+        ),
         (
             [(1, 2, 3, 4)] * 3,
             {"window": 0},

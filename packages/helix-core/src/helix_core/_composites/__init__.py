@@ -13,7 +13,6 @@ from .linear import linear as linear
 from .long_conv import long_conv as long_conv
 from .normalisation import layer_norm as layer_norm
 from .normalisation import rms_norm as rms_norm
-from .rotary import rotary as rotary
 from .pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
 from .pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
 from .pooling import adaptive_avg_pool3d as adaptive_avg_pool3d
@@ -29,6 +28,7 @@ from .pooling import max_pool3d as max_pool3d
 from .resize import interpolate as interpolate
 from .resize import pixel_shuffle as pixel_shuffle
 from .resize import pixel_unshuffle as pixel_unshuffle
+from .rotary import rotary as rotary
 from .selective_scan import selective_scan as selective_scan
 from .softmax import log_softmax as log_softmax
 from .softmax import softmax as softmax

@@ -91,10 +91,10 @@ def _hyena(dev: Any, *inputs: Any, order: int, shift: float, compute: str) -> An
 def _hyena_bwd(dev: Any, *flat: Any, order: int, shift: float, compute: str) -> Any:
     from helix_hal.cpu.kernels.hyena import hyena_backward
 
-    *inputs, out_w, out_b, times, ct = map(c, flat)
-    *first, dout = hyena_backward(
-        *inputs, out_w, times, ct, shift=shift, compute=compute
-    )
+    arrays: list[Any] = [c(a) for a in flat]
+    out_b, times, ct = arrays[10:]
+    attrs: dict[str, Any] = {"shift": shift, "compute": compute}
+    *first, dout = hyena_backward(*[*arrays[:10], times, ct], **attrs)
     dout_b = ct.sum((0, 1)) if ct.size < 1 << 16 else _column_sums(ct)
     return *first, dout, dout_b.astype(out_b.dtype), np.zeros_like(times)
 

@@ -272,12 +272,15 @@ class HyenaMixer(hx.Module):
         """The filters without gradients, from the step before while nothing changed."""
         made_from = [p.value for p in self.filter.parameters()]
         if self._kept:
-            old, filters = self._kept
+            old: list[Any] = self._kept[0]
+            kept: list[hx.Tensor] = self._kept[1]
             same = all(a is b for a, b in zip(old, made_from, strict=True))
-            if same and filters[0].shape[0] >= length:
-                return list(filters)
+            if same and kept[0].shape[0] >= length:
+                return kept
         with hx.no_grad():  # twice as long: a few times in a stream
-            filters = self.filter(min(self.l_max, 1 << (length - 1).bit_length()))
+            filters: list[hx.Tensor] = self.filter(
+                min(self.l_max, 1 << (length - 1).bit_length())
+            )
         if filters[0].buffer is not None:
             self._kept = made_from, filters
         return filters

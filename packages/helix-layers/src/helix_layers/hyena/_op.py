@@ -96,7 +96,7 @@ def _gradients(inputs: Any, ct: Any, order: int, shift: float) -> tuple[Any, ...
         c, pull_short = _short(x, inputs, i, j)
         gate, *parts = hx.split(c, n, -1)
         ks, pull_filters = hx.vjp(
-            lambda *xs: _filters(*xs, times, shift),
+            lambda f, fw, win: _filters(f, fw, win, times, shift),
             *(features, weight[:, i:j], window[:, i:j]),
         )
         y, pull = hx.vjp(

@@ -106,7 +106,8 @@ class S4DKernel(hx.Module):
 
         self.log_A_real = rows(np.log(rates), "log_A_real")
         self.A_imag = None if kind == "real" else rows(angles, "A_imag")
-        shape, std = (d_model, states), 1.0
+        shape: tuple[int, ...] = (d_model, states)
+        std = 1.0
         if kind != "real":
             shape, std = (*shape, 2), math.sqrt(0.5)
         self.C = hx.Parameter(hx.init.normal(shape, 0.0, std, **where), "C")

@@ -169,7 +169,7 @@ def _decaying(m: Discrete, state: S4DState, length: int) -> hx.Tensor:
     batch, d, n = s.real.shape
     a = [hx.reshape(hx.broadcast_to(x, (batch, d, n)), (-1, n)) for x in m[:2]]
     c = [hx.reshape(x, (-1, n)) for x in s]
-    k = s4d_kernel(*a, *c, length=length)  # (length, batch * channel)
+    k = s4d_kernel(a[0], a[1], c[0], c[1], length)  # (length, batch * channel)
     return hx.swapaxes(hx.reshape(k, (length, batch, d)), 0, 1)
 
 

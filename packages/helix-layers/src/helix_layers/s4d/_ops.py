@@ -44,7 +44,7 @@ def _kernel_bwd(
 
 s4d_kernel_c = hx.composite(
     "s4d_kernel",
-    fwd=lambda *xs, length: (_kernel(*xs, length=length),),
+    fwd=lambda a, b, c, d, length: (_kernel(a, b, c, d, length),),
     bwd=_kernel_bwd,
     reads_outputs=False,
 )(_kernel)

@@ -73,7 +73,8 @@ def _fading(times: Array, window: Array) -> Array:
     """e^(-t |delta|), (time, n)."""
     fade = pool.empty((len(times), len(window)), F32)
     np.multiply(times, -np.abs(window), out=fade)
-    return np.exp(fade, out=fade)
+    np.exp(fade, out=fade)
+    return fade
 
 
 def hyena_forward(
@@ -204,4 +205,5 @@ def _sums(a: Array) -> Array:
     """Over rows."""
     out = np.empty((1, a.shape[1]), F32)
     matmul(np.ones((1, len(a)), F32), a, out)
-    return out[0]
+    total: Array = out[0]
+    return total

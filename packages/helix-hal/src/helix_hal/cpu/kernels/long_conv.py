@@ -509,6 +509,7 @@ def long_conv_backward(
     x, gate, after, ct = (_view(a, width) for a in (u, pre, post, dy))
     taps_of = _filter(k, d, width)
     big, none = (batch, length, width), np.zeros(W, F32)
+    outs: tuple[Array, ...]
     if together:
         parts = pool.empty((batch, length, 3 * width), F32)
         y = pool.empty(big, F32)

@@ -195,8 +195,9 @@ def hyena_backward(
         dk *= fade
         fade -= F32(shift)
         slope *= fade
-        dwindow[0, g] = -np.sign(window[0, g]) * (times.T @ slope)[0]
-        dweight[0, g] = dk.T @ features
+        late = _correlation(times, slope, "float32")[0]
+        dwindow[0, g] = -np.sign(window[0, g]) * late
+        dweight[0, g] = _correlation(dk, features, compute)
         _add_product(dk, weight[0, g], df, i == 0, compute)
     return (dx.reshape(x.shape), *grads[:4], df, *grads[4:])
 

@@ -5,7 +5,7 @@ numbers from the rest, whichever is missing. Prints how many of the sums it comp
 without a mistake; guessing the digits would get one in a hundred.
 
     python examples/infill_hyena.py
-    python examples/infill_hyena.py --steps 3000
+    python examples/infill_hyena.py --steps 4000
 """
 
 import argparse
@@ -27,7 +27,7 @@ def draw(rng: np.random.Generator) -> tuple[bytes, int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=64)
     args = parser.parse_args()
 

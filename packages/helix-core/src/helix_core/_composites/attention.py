@@ -198,7 +198,7 @@ def attention(
     slopes: Any = None,
     lengths: Any = None,
 ) -> Tensor:
-    """softmax(scale q k^T + bias - slopes |i - j|) v, for every head.
+    """``softmax(scale q k^T + bias - slopes |i - j|) v``, for every head.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ def counted(s: Tensor, rtol: Any) -> Tensor:
 def vector_norm(
     x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: int | float = 2
 ) -> Tensor:
-    """(sum |x|^ord)^(1/ord) along axes; over all elements by default.
+    """``(sum |x|^ord)^(1/ord)`` along axes; over all elements by default.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def norm(
 
 
 def cond(x: Any, /, p: Ord = None) -> Tensor:
-    """Condition numbers, (...): |x| |inv(x)| in the norm p.
+    """Condition numbers, (...): ``|x| |inv(x)|`` in the norm p.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ _TARGET, _FAST, _SLOW = 1e-2, 0.3, 1.5  # of the window, as published
 
 
 class HyenaFilter(hx.Module):
-    """k_l = W sin(w (... sin(w (W z_l + b)))) (e^(-t_l |delta|) + shift).
+    """``k_l = W sin(w (... sin(w (W z_l + b)))) (e^(-t_l |delta|) + shift)``.
 
     Positions are normalised by ``l_max``, whatever the length of the sequence:
     t_l = l / (l_max - 1), and z_l is t_l beside the cosines and minus the sines of

@@ -410,3 +410,17 @@ def test_a_model_that_transformers_has_not_is_not_saved(tmp_path):
     with pytest.raises(hx.HelixError, match="positions='alibi'"):
         lm(positions="alibi").save_transformers(tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("heads", [2, 4])
+def test_the_shapes_of_a_step_are_those_of_its_body(heads):
+    from helix_layers.transformer._ops import attention_step
+
+    q = hx.Aval((3, 1, 4, 8), hx.float32)
+    k, v = hx.Aval((3, 7, heads, 8), q.dtype), hx.Aval((3, 7, heads, 6), q.dtype)
+    avals = (q, k, v, hx.Aval((3, 2, heads, 8), q.dtype))
+    avals += (hx.Aval((3, 2, heads, 6), q.dtype),)
+    attrs = {"compute": "float32"}
+    graph = attention_step.body(avals, attrs, hx.Device("numpy")).graph
+    want = tuple(graph.avals[i] for i in graph.outputs)
+    assert attention_step.infer(avals, attrs) == (want, False)

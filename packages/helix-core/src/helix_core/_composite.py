@@ -45,6 +45,10 @@ class Composite:
         ``outputs`` is empty.
     opaque : bool
         Keep the inputs only, and recompute the body in the backward pass.
+    infer : callable, optional
+        ``infer(*avals, **attrs)``, the Aval of the result or a tuple of them. For
+        composites whose shapes change from call to call: otherwise the body is traced
+        once for each.
 
     Kernels for ``name``, ``name.fwd`` and ``name.bwd`` are found by name. ``name.bwd``
     takes ``(*inputs, *outputs, *residuals, *cts)``, those that it reads, and returns the
@@ -65,9 +69,11 @@ class Composite:
         reads_inputs: tuple[int, ...] | None = None,
         reads_outputs: bool = True,
         opaque: bool = False,
+        infer: Callable[..., Any] | None = None,
     ) -> None:
         self.name = name
         self.default = default
+        self.infer_rule = infer
         self.bwd_rule = bwd
         self.reads_inputs = reads_inputs
         self.reads_outputs = reads_outputs
@@ -106,15 +112,22 @@ class Composite:
         except TypeError as e:
             raise_unhashable(self.name, attrs, e)
         if hit is None:
-            device = STATE.get().device or Device("numpy")
-            closed = self.body(avals, attrs, device)
-            g = closed.graph
-            multi = closed.tree[0] == "seq"
-            hit = tuple([g.avals[v] for v in g.outputs]), multi
+            hit = self._shapes(avals, attrs)
             if len(self._infer) > 20_000:  # a service that sees every shape once
                 self._infer.clear()
             self._infer[key] = hit
         return hit
+
+    def _shapes(
+        self, avals: tuple[Aval, ...], attrs: dict[str, Any]
+    ) -> tuple[tuple[Aval, ...], bool]:
+        if self.infer_rule is not None:
+            found = self.infer_rule(*avals, **attrs)
+            multi = isinstance(found, tuple)
+            return (found if multi else (found,)), multi
+        closed = self.body(avals, attrs, STATE.get().device or Device("numpy"))
+        g = closed.graph
+        return tuple([g.avals[v] for v in g.outputs]), closed.tree[0] == "seq"
 
     # ------------------------------------------------------------------------- calls
     def __call__(self, *xs: Any, **attrs: Any) -> Any:

@@ -256,3 +256,16 @@ def test_residuals_of_a_kernel_reach_its_backward():
     f = hx.trace(lambda: op(p).sum().backward())
     f()
     assert p.grad.tolist() == [6.0]
+
+
+def test_shapes_come_from_the_rule_where_there_is_one_and_no_body_is_kept():
+    def ends(x):
+        return x[0], x[-1]
+
+    twice = hx.Composite(
+        "test_inferred", ends, infer=lambda a: (hx.Aval(a.shape[1:], a.dtype),) * 2
+    )
+    assert twice.infer((hx.Aval((5, 2), hx.float32),), {})[0][0].shape == (2,)
+    assert not twice._bodies
+    first, last = hx.trace(twice)(hx.tensor([[1.0], [2.0]]))
+    assert (first.tolist(), last.tolist()) == ([1.0], [2.0])

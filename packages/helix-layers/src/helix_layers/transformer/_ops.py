@@ -34,7 +34,14 @@ split_heads = hx.composite(
 # output: y (b, 1, h, d), every key seen. Kernels read both parts where they lie.
 
 
-@hx.composite("attention_step")
+def _step_infer(
+    q: hx.Aval, keys: hx.Aval, values: hx.Aval, *rest: hx.Aval, **attrs: Any
+) -> hx.Aval:
+    return hx.Aval((*q.shape[:3], values.shape[3]), q.dtype)
+
+
+# the cache grows from step to step: no shape comes twice
+@hx.composite("attention_step", infer=_step_infer)
 def attention_step(
     q: Any,
     keys: Any,

@@ -194,6 +194,14 @@ def test_a_tied_head_is_one_parameter():
         (lambda: model()(hx.zeros((3,), dtype=hx.int32)), hx.ShapeError, "batch, time"),
         (lambda: model()(hx.zeros((1, 3))), hx.DTypeError, "integer"),
         (lambda: MambaBlock(8)(hx.ones((2, 8))), hx.ShapeError, "batch, time, 8"),
+        (
+            lambda: MambaBlock(8)(
+                hx.ones((2, 1, 8)), MambaBlock(8, d_state=4).initial_state(2)
+            ),
+            LayerError,
+            r"expected a MambaState .* another model or batch",
+        ),
+        (lambda: MambaBlock(8)(hx.ones((2, 1, 8)), ()), LayerError, "got tuple"),
     ],
 )
 def test_bad_input(call, error, word):

@@ -143,6 +143,7 @@ class MambaMixer(hx.Module):
             Also return the state after the last step.
         """
         sequence("Mamba", x, self.d_model)
+        self._fits(state, x.shape[0])
         d, r, n = self.d_inner, self.dt_rank, self.d_state
         w, bias = self.in_proj.weight.value, self.in_proj.bias
         # two products, so that both halves are contiguous
@@ -175,13 +176,23 @@ class MambaMixer(hx.Module):
 
     def initial_state(self, batch: int) -> MambaState:
         """The state before the first step: zeros."""
-        dtype, dev = self.D.aval.dtype, self.D.device
+        where = {"dtype": self.D.aval.dtype, "device": self.D.device}
+        return MambaState(*[hx.zeros(shape, **where) for shape in self._shapes(batch)])
+
+    def _shapes(self, batch: int) -> list[tuple[int, ...]]:
+        """Of the parts of a state."""
         conv = (batch, self.d_conv - 1, self.d_inner)
-        ssm = (batch, self.d_inner, self.d_state)
-        return MambaState(
-            hx.zeros(conv, dtype=dtype, device=dev),
-            hx.zeros(ssm, dtype=dtype, device=dev),
-        )
+        return [conv, (batch, self.d_inner, self.d_state)]
+
+    def _fits(self, state: Any, batch: int) -> None:
+        if state is None:
+            return
+        want, got = self._shapes(batch), [tuple(getattr(s, "shape", ())) for s in state]
+        if not isinstance(state, MambaState) or got != want:
+            raise LayerError(
+                f"[Mamba] expected a MambaState of {want}; got {type(state).__name__} of "
+                f"{got}. Hint: it belongs to another model or batch"
+            )
 
 
 class MambaBlock(Block):

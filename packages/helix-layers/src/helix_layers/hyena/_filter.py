@@ -12,7 +12,7 @@ from .._check import LayerError, positive
 from .._linear import Linear
 
 LAYOUTS = ("od", "vo")
-_LARGE = 1 << 18  # hidden numbers of a layer; more are computed again in parts
+_LARGE = 1 << 17  # hidden numbers of a layer; more are computed again in parts
 _TARGET, _FAST, _SLOW = 1e-2, 0.3, 1.5  # of the window, as published
 
 

@@ -29,7 +29,7 @@ __all__ = ["hyena_backward", "hyena_forward"]
 
 Array = NDArray[Any]
 F32 = np.float32
-_BYTES = 1 << 22  # of an array of a group's channels
+_BYTES = 1 << 21  # of an array of a group's channels
 _NARROW = 32  # channels of a group at least
 _ROWS = 2048  # of products that are added to what is there
 
@@ -173,7 +173,7 @@ def hyena_backward(
         r = long_conv_backward(
             *(c[..., 2 * n :], k, None, c[..., n : 2 * n], c[..., :n]),
             dv.reshape(batch, length, n),
-            together=True,
+            over=c,
         )
         del c, dv, k
         dout[:, g] = _correlation(cts, r.pop("out").reshape(-1, n), compute)

@@ -312,21 +312,24 @@ def _leave_back(pre: bool, post: bool, out: bool) -> Jitted:
                         dv = mul(load(columns, at), scale)
                         if post:
                             c = mul(load(again, at), scale)
+                            place = cb + t * sc[1] + i * W
+                            dc = mul(c, load(ct, place))
+                            prefetch(ct, place + m2 * sc[1])
                             if out:
                                 g = load(after, ab + t * sa[1] + i * W)
                                 place = (b * length + t) * own + lane + i * W
                                 write(y_out, place, mul(c, g), past)
-                            place = cb + t * sc[1] + i * W
-                            c = mul(c, load(ct, place))
-                            prefetch(ct, place + m2 * sc[1])
-                            write(dpost, to, c, past)
+                            write(dpost, to, dc, past)
                         if pre:
-                            place = xb + t * sx[1] + i * W
-                            write(dpre, to, mul(dv, load(x, place)), past)
-                            prefetch(x, place + m2 * sx[1])
+                            # both are read first: gradients may lie where they lie
                             place = gb + t * sg[1] + i * W
-                            dv = mul(dv, load(gate, place))
+                            g = load(gate, place)
                             prefetch(gate, place + m2 * sg[1])
+                            place = xb + t * sx[1] + i * W
+                            v = load(x, place)
+                            prefetch(x, place + m2 * sx[1])
+                            write(dpre, to, mul(dv, v), past)
+                            dv = mul(dv, g)
                         write(dx, to, dv, past)
 
     return run
@@ -495,13 +498,14 @@ def long_conv_backward(
     post: Array | None,
     dy: Array,
     *,
-    together: bool = False,
+    over: Array | None = None,
 ) -> dict[str, Array]:
     """Gradients by name: u, k, d, pre, post, those that are there.
 
-    With `together`, for both gates and whole vectors of channels, gradients of post, pre
-    and u come beside each other, as "parts" (batch, time, 3 channel), and the output,
-    which is there anyhow, as "out".
+    With `over`, for both gates and whole vectors of channels: the (batch, time,
+    3 channel) that holds post, pre and u beside each other. Their gradients are written
+    over them, as "parts"; over dy comes the output, which is there anyhow, as "out"; and
+    over k its own gradient.
     """
     (batch, length, channels), taps = u.shape, k.shape[0]
     w = _Work(batch, length, taps, channels, True)
@@ -510,19 +514,18 @@ def long_conv_backward(
     taps_of = _filter(k, d, width)
     big, none = (batch, length, width), np.zeros(W, F32)
     outs: tuple[Array, ...]
-    if together:
-        parts = pool.empty((batch, length, 3 * width), F32)
-        y = pool.empty(big, F32)
-        flat = parts.reshape(-1)
-        outs, pitch = (flat[2 * width :], flat[width:], flat, y.reshape(-1)), 3 * width
-        past = past_caches(parts)
+    together = over is not None
+    if over is not None:
+        flat = over.reshape(-1)
+        outs, pitch = (flat[2 * width :], flat[width:], flat, dy.reshape(-1)), 3 * width
+        past = past_caches(over)
     else:
         du = pool.empty(big, F32)
         dpre = none if pre is None else pool.empty(big, F32)
         dpost = none if post is None else pool.empty(big, F32)
         outs, pitch = (*(a.reshape(-1) for a in (du, dpre, dpost)), none), width
         past = past_caches(du)
-    dk = pool.empty((taps, width), F32)
+    dk = k if together else pool.empty((taps, width), F32)
     kn, un, yn = w.numbers(False), w.numbers(True), w.numbers(True)
     dkn = kn if w.once else w.numbers(False)
     table = (p.levels, p.twiddles)
@@ -549,7 +552,7 @@ def long_conv_backward(
     if d is not None:
         out["d"] = np.array(out["k"][0])
     if together:
-        return {**out, "parts": parts, "out": y}
+        return {**out, "parts": over, "out": dy}
     out["u"] = _cut(du, channels)
     if pre is not None:
         out["pre"] = _cut(dpre, channels)

@@ -551,7 +551,7 @@ def long_conv_backward(
     out = {"k": _cut(dk, channels)}
     if d is not None:
         out["d"] = np.array(out["k"][0])
-    if together:
+    if over is not None:
         return {**out, "parts": over, "out": dy}
     out["u"] = _cut(du, channels)
     if pre is not None:

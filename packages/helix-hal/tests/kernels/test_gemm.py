@@ -102,3 +102,15 @@ def test_the_thread_count_changes_no_bit(shape, monkeypatch):
         matmul(x, y, out)
         results.add(out.tobytes())
     assert len(results) == 1
+
+
+@pytest.mark.parametrize("shape", [(5, 700, 9000), (5, 9000, 700)])
+def test_a_right_operand_that_no_cache_holds(shape):
+    m, depth, n = shape
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((m, depth), dtype=np.float32)
+    y = rng.standard_normal((depth, n), dtype=np.float32)
+    out = np.empty((m, n), np.float32)
+    matmul(x, y, out)
+    want = x.astype(np.float64) @ y
+    assert np.abs(out - want).max() <= 1e-5 * np.abs(want).max()

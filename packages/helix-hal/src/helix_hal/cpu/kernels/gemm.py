@@ -61,6 +61,8 @@ __all__ = ["matmul", "multiply", "products"]
 Array = NDArray[Any]
 
 _STRIPS = 8  # of a part of the result, at most: their packed rows fill the second cache
+_RESIDENT = 1 << 21  # numbers of a packed operand that stay in the shared cache
+_EDGE = 256  # parts of it are multiples of
 _TOGETHER = 4  # panels that are packed together, so that whole pages are read
 _CHUNK = 64  # units of each at a time
 _TASKS = 16  # at least, of a large product
@@ -258,6 +260,9 @@ def multiply(
         out[...] = 0
     if not depth or not out.size:
         return
+    if run is _run and out.ndim == 2 and y.size > 2 * _RESIDENT:
+        _in_turn(x, y, out, pairs)
+        return
     pairs = pairs or "H" in (x.dtype.char, y.dtype.char)
     x, y = _readable(x), _readable(y)
     n, batch = out.shape[-1], out.shape[:-2]
@@ -279,6 +284,22 @@ def multiply(
         *(run, min(threads, int(state[3])), state, size, addresses, *likes, packed),
         *(np.empty(0, out.dtype), _EMPTY if extra is None else extra),
     )
+
+
+def _in_turn(x: Array, y: Array, out: Array, pairs: bool) -> None:
+    """A right operand that no cache holds, in parts that one does."""
+    depth, n = y.shape
+    if n >= depth:
+        step = max(_EDGE, _RESIDENT // depth // _EDGE * _EDGE)
+        for j in range(0, n, step):
+            multiply(x, y[:, j : j + step], out[:, j : j + step], pairs)
+        return
+    step = max(_EDGE, _RESIDENT // n // _EDGE * _EDGE)
+    part = pool.empty(out.shape, out.dtype)
+    multiply(x[:, :step], y[:step], out, pairs)
+    for k in range(step, depth, step):
+        multiply(x[:, k : k + step], y[k : k + step], part, pairs)
+        out += part
 
 
 _EMPTY = np.empty(0, np.int64)

@@ -36,6 +36,20 @@ def sequence(layer: str, x: Any, size: int) -> None:
         )
 
 
+def own_state(
+    layer: str, kind: type, state: Any, shapes: list[tuple[int, ...]]
+) -> None:
+    """``state`` is None, or a state of this kind whose parts have these shapes."""
+    if state is None:
+        return
+    got = [tuple(getattr(s, "shape", ())) for s in state]
+    if not isinstance(state, kind) or got != shapes:
+        raise LayerError(
+            f"[{layer}] expected a {kind.__name__} of {shapes}; got "
+            f"{type(state).__name__} of {got}. Hint: it belongs to another model or batch"
+        )
+
+
 def token_ids(layer: str, ids: Any, ndim: int, axes: str) -> None:
     """``ids`` are integers with this many axes."""
     if ids.dtype.category not in ("int", "uint"):

@@ -22,7 +22,7 @@ class LanguageModel(hx.Module):
     Attributes
     ----------
     config : dataclass
-        With ``vocab_size`` and ``d_model``.
+        With ``vocab_size``, ``d_model`` and ``tie_embeddings``.
     embedding : Embedding
     layers : list of Block
     norm : Module
@@ -36,6 +36,16 @@ class LanguageModel(hx.Module):
     layers: list[Any]
     norm: Any
     head: hx.Parameter
+
+    def make_head(self, std: float, **where: Any) -> hx.Parameter:
+        """The output projection (vocab_size, d_model): the embedding table where they are
+        tied, else drawn from a normal of this deviation."""
+        c = self.config
+        if c.tie_embeddings:
+            table: hx.Parameter = self.embedding.weight
+            return table
+        w = hx.init.normal((c.vocab_size, c.d_model), 0.0, std, **where)
+        return hx.Parameter(w, "head")
 
     # ------------------------------------------------------------------ whole sequences
     def embed(self, ids: Any, state: Any) -> hx.Tensor:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import helix_core as hx
 
 from ._block import Block
-from ._check import LayerError, positive, sequence
+from ._check import LayerError, own_state, positive, sequence
 from ._linear import Linear, linear
 from ._normalisation import RMSNorm
 
@@ -143,7 +143,7 @@ class MambaMixer(hx.Module):
             Also return the state after the last step.
         """
         sequence("Mamba", x, self.d_model)
-        self._fits(state, x.shape[0])
+        own_state("Mamba", MambaState, state, self._shapes(x.shape[0]))
         d, r, n = self.d_inner, self.dt_rank, self.d_state
         w, bias = self.in_proj.weight.value, self.in_proj.bias
         # two products, so that both halves are contiguous
@@ -183,16 +183,6 @@ class MambaMixer(hx.Module):
         """Of the parts of a state."""
         conv = (batch, self.d_conv - 1, self.d_inner)
         return [conv, (batch, self.d_inner, self.d_state)]
-
-    def _fits(self, state: Any, batch: int) -> None:
-        if state is None:
-            return
-        want, got = self._shapes(batch), [tuple(getattr(s, "shape", ())) for s in state]
-        if not isinstance(state, MambaState) or got != want:
-            raise LayerError(
-                f"[Mamba] expected a MambaState of {want}; got {type(state).__name__} of "
-                f"{got}. Hint: it belongs to another model or batch"
-            )
 
 
 class MambaBlock(Block):

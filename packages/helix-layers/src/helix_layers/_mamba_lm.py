@@ -123,13 +123,7 @@ class MambaLM(LanguageModel):
             for _ in range(c.n_layers)
         ]
         self.norm = RMSNorm(c.d_model, c.norm_eps, **where)
-        self.head = self.embedding.weight
-        if not c.tie_embeddings:
-            shape = (c.vocab_size, c.d_model)
-            w = hx.init.normal(
-                shape, 0.0, c.embedding_std, generator=generator, **where
-            )
-            self.head = hx.Parameter(w, "head")
+        self.head = self.make_head(c.embedding_std, generator=generator, **where)
 
     # ---------------------------------------------------------------------- streaming
     def join(self, states: list[MambaState]) -> LMState:

@@ -212,16 +212,7 @@ class StackLM(LanguageModel):
             {**where, "generator": generator},
         )
         self.norm = RMSNorm(c.d_model, c.norm_eps, **where)
-        self.head = self.embedding.weight
-        if not c.tie_embeddings:
-            w = hx.init.normal(
-                (c.vocab_size, c.d_model),
-                0.0,
-                c.embedding_std,
-                generator=generator,
-                **where,
-            )
-            self.head = hx.Parameter(w, "head")
+        self.head = self.make_head(c.embedding_std, generator=generator, **where)
 
 
 def build(config: dict[str, Any]) -> StackLM:

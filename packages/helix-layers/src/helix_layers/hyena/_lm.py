@@ -119,11 +119,7 @@ class HyenaLM(LanguageModel):
         for layer in self.layers:
             self._draw(layer, {**where, "generator": generator})
         self.norm = LayerNorm(c.d_model, c.norm_eps, **where)
-        self.head = self.embedding.weight
-        if not c.tie_embeddings:
-            shape = (c.vocab_size, c.d_model)
-            w = hx.init.normal(shape, 0.0, c.init_std, generator=generator, **where)
-            self.head = hx.Parameter(w, "head")
+        self.head = self.make_head(c.init_std, generator=generator, **where)
 
     def _draw(self, layer: HyenaBlock, where: dict[str, Any]) -> None:
         ends = (layer.mixer.out_proj, layer.fc2)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import helix_core as hx
 
 from .._block import Block
-from .._check import LayerError, last_axis, sequence
+from .._check import LayerError, last_axis, own_state, sequence
 from .._linear import Linear
 from .._normalisation import LayerNorm
 from ._kernel import Discrete, S4DKernel
@@ -147,15 +147,8 @@ class S4DMixer(hx.Module):
         return S4DState(zero, zero)
 
     def _fits(self, state: Any, batch: int) -> None:
-        if state is None:
-            return
-        want = (batch, self.d_model, self.kernel.states)
-        if not isinstance(state, S4DState) or any(s.shape != want for s in state):
-            got = [tuple(getattr(s, "shape", ())) for s in state]
-            raise LayerError(
-                f"[S4D] expected an S4DState of two {want}; got {type(state).__name__} "
-                f"of {got}. Hint: it belongs to another model or batch"
-            )
+        shape = (batch, self.d_model, self.kernel.states)
+        own_state("S4D", S4DState, state, [shape, shape])
 
 
 def _turn(s: S4DState, by: tuple[hx.Tensor, hx.Tensor]) -> S4DState:

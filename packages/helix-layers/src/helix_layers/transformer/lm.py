@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import helix_core as hx
-
 from .._check import LayerError, positive
 from .._config import Config
 from .._dropout import Dropout
@@ -150,10 +148,7 @@ class TransformerLM(LanguageModel):
             for _ in range(c.n_layers)
         ]
         self.norm = make_norm(c.norm, c.d_model, c.norm_eps, where)
-        self.head = self.embedding.weight
-        if not c.tie_embeddings:
-            w = hx.init.normal((c.vocab_size, c.d_model), 0.0, c.std, **where)
-            self.head = hx.Parameter(w, "head")
+        self.head = self.make_head(c.std, **where)
 
     def embed(self, ids: Any, state: Any) -> Any:
         x = self.embedding(ids)

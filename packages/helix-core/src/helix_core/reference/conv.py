@@ -13,15 +13,7 @@ from .._dtypes import accumulate_dtype, as_dtype
 from .._primitives.cumulative import highest, lowest
 from .movement import LOWERINGS as MOVEMENT
 from .quiet import quiet
-
-
-def rounded(x: np.ndarray, compute: str) -> np.ndarray:
-    """float32 as bfloat16 holds it, where ``compute`` says so."""
-    if compute != "bfloat16" or x.dtype != np.float32:
-        return x
-    import ml_dtypes
-
-    return x.astype(ml_dtypes.bfloat16).astype(np.float32)
+from .rounding import rounded
 
 
 def _windows(

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._dtypes import as_dtype, foreign
 from .quiet import loudless, quiet, run
+from .rounding import rounded
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -81,10 +82,7 @@ def dot(
 def dot_operands(a: Any, b: Any, dims: Any, compute: str) -> tuple[Any, Any, Any, Any]:
     """Operands as (batch, m, k) and (batch, k, n), the result's shape and dtype."""
     (ca, cb), (ba, bb) = dims
-    if compute == "bfloat16" and a.dtype == np.float32:
-        import ml_dtypes
-
-        a, b = (x.astype(ml_dtypes.bfloat16).astype(np.float32) for x in (a, b))
+    a, b = rounded(a, compute), rounded(b, compute)
     dtype = a.dtype
     if dtype.itemsize < 4 and as_dtype(dtype).inexact:
         a, b = a.astype(np.float32), b.astype(np.float32)

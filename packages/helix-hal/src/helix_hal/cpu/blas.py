@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 from helix_core.platform import on_fork_child
+from helix_core.reference.rounding import rounded
 from numpy.typing import NDArray
 
 from helix_hal.cpu.launch import launch
 from helix_hal.cpu.threads import blas_libraries
 
-__all__ = ["compiles_for", "matmul", "rounded", "tiles"]
+__all__ = ["compiles_for", "matmul", "tiles"]
 
 Array = NDArray[Any]
 _Cut = tuple[str, tuple[int, ...]]  # what is cut, and where
@@ -82,7 +83,7 @@ def matmul(x: Array, y: Array, out: Array, compute: str = "float32") -> None:
 
             gemm.multiply(x, y, out, pairs=True)
             return
-        x, y = rounded(x), rounded(y)
+        x, y = rounded(x, compute), rounded(y, compute)
     elif x.dtype.name == "bfloat16":
         if work >= _OWN_PAIRS and _pairs():
             from helix_hal.cpu.kernels import gemm
@@ -104,13 +105,6 @@ def matmul(x: Array, y: Array, out: Array, compute: str = "float32") -> None:
     with _ONE:
         cut = _cut(out.shape, work)
         launch(_PRODUCT, len(cut[1]) - 1, x, y, out, cut)
-
-
-def rounded(x: Array) -> Array:
-    """Of float32: the nearest bfloat16, as float32."""
-    import ml_dtypes
-
-    return x.astype(ml_dtypes.bfloat16).astype(np.float32)
 
 
 def tiles(compute: str = "float32") -> str:

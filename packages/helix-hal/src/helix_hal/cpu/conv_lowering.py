@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from helix_core._primitives.window import out_size
 from helix_core.reference.backend import LOWERINGS as NUMPY
-from helix_core.reference.conv import rounded
+from helix_core.reference.rounding import rounded
 from numpy.typing import NDArray
 
 from helix_hal.cpu import pool

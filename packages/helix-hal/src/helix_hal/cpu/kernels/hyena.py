@@ -69,12 +69,25 @@ def _short(
     return u, causal_conv1d_forward(u, cw, cb)[0]
 
 
-def _fading(times: Array, window: Array) -> Array:
-    """e^(-t |delta|), (time, n)."""
-    fade = pool.empty((len(times), len(window)), F32)
+def _taps(
+    features: Array,
+    weight: Array,
+    window: Array,
+    skip: Array,
+    times: Array,
+    shift: float,
+    compute: str,
+) -> tuple[Array, Array]:
+    """A group's filters and their windows e^(-t |delta|) + shift, both (time, n)."""
+    shape = len(times), len(window)
+    k, fade = pool.empty(shape, F32), pool.empty(shape, F32)
+    matmul(features, weight.T, k, compute)
     np.multiply(times, -np.abs(window), out=fade)
     np.exp(fade, out=fade)
-    return fade
+    fade += F32(shift)
+    k *= fade
+    k[0] += skip  # what goes straight through
+    return k, fade
 
 
 def hyena_forward(
@@ -104,13 +117,8 @@ def hyena_forward(
         wg, bg = w[:, g].reshape(3 * n, d), b[:, g].reshape(-1)
         cwg, cbg = cw[:, g].reshape(3 * n, -1), cb[:, g].reshape(-1)
         c = _short(rows, wg, bg, cwg, cbg, batch, compute)[1]
-        k = pool.empty((length, n), F32)
-        matmul(features, weight[0, g].T, k, compute)
-        fade = _fading(times, window[0, g])
-        fade += F32(shift)
-        k *= fade
-        k[0] += skip[0, g]  # what goes straight through
-        del fade
+        filters = features, weight[0, g], window[0, g], skip[0, g], times
+        k = _taps(*filters, shift, compute)[0]
         v[..., g] = long_conv_forward(
             c[..., 2 * n :], k, None, c[..., n : 2 * n], c[..., :n]
         )
@@ -162,12 +170,8 @@ def hyena_backward(
         wg, bg = w[:, g].reshape(3 * n, d), b[:, g].reshape(-1)
         cwg, cbg = cw[:, g].reshape(3 * n, -1), cb[:, g].reshape(-1)
         u, c = _short(rows, wg, bg, cwg, cbg, batch, compute)
-        fade = _fading(times, window[0, g])
-        k = pool.empty((length, n), F32)
-        matmul(features, weight[0, g].T, k, compute)
-        fade += F32(shift)
-        k *= fade
-        k[0] += skip[0, g]
+        filters = features, weight[0, g], window[0, g], skip[0, g], times
+        k, fade = _taps(*filters, shift, compute)
         dv = pool.empty((len(rows), n), F32)
         matmul(cts, out_w[:, g], dv, compute)
         r = long_conv_backward(

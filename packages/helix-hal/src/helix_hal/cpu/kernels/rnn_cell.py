@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from helix_core.reference import rounding
 from numpy.typing import NDArray
 
 from helix_hal.cpu.jit import Jitted, device_function
@@ -95,9 +96,7 @@ def weights(w: Array, parts: int, rows: int, columns: int, half: bool) -> Array:
     With `half` they are rounded to bfloat16.
     """
     if half:
-        from ml_dtypes import bfloat16
-
-        w = w.astype(bfloat16).astype(F32)
+        w = rounding.rounded(w, "bfloat16")
     old = w.shape[0] // parts
     if old == rows and w.shape[1] == columns:
         return w

@@ -101,11 +101,13 @@ from ._elementary import (
     tan as tan,
 )
 from ._errors import (
+    CompileError as CompileError,
     DeviceError as DeviceError,
     DTypeError as DTypeError,
     GradError as GradError,
     HelixError as HelixError,
     LinAlgError as LinAlgError,
+    OutOfMemory as OutOfMemory,
     ShapeError as ShapeError,
     TraceError as TraceError,
     UnsupportedOp as UnsupportedOp,

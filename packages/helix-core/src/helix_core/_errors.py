@@ -19,6 +19,14 @@ class DeviceError(HelixError, RuntimeError):
     """Devices are mixed, missing, or out of memory."""
 
 
+class OutOfMemory(DeviceError, MemoryError):
+    """A device has no room for a buffer; what is there stays usable."""
+
+
+class CompileError(DeviceError):
+    """A device's compiler refused a kernel: the message has its source and log."""
+
+
 class UnsupportedOp(HelixError, NotImplementedError):
     """A backend has no lowering, and the op no decomposition, for this input."""
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from .._aval import Aval
 from .._device import Device
 from .._graph import Graph
-from ._specs import DeviceInfo, KernelSpec
+from ._specs import DeviceInfo, DeviceProfile, KernelSpec
 
 Buffer = Any  # the backend's own array type
 
@@ -47,6 +47,10 @@ class Backend(Protocol):
 
     def devices(self) -> list[DeviceInfo]:
         """What is there now; empty where nothing is."""
+        ...
+
+    def profile(self, device: Device) -> DeviceProfile:
+        """What the device was measured to do; measured once, then read from the cache."""
         ...
 
     def from_host(self, array: Any, device: Device) -> Buffer:

@@ -1,0 +1,1 @@
+"""Kernel backends: everything that a device needs besides memory and a compiler."""

@@ -14,5 +14,13 @@ def helix_backends() -> list[BackendSpec]:
             contract=(1, 0),
             priority=100,
             summary="numba kernels on every core, BLAS through NumPy, FFT through scipy.",
-        )
+        ),
+        BackendSpec(
+            name="xla",
+            factory="helix_hal.xla.backend:XlaBackend",
+            kinds=("xla", "tpu"),
+            contract=(1, 0),
+            probe="helix_hal.xla.probe:probe",
+            summary="JAX: eager ops jitted, whole graphs as one XLA program.",
+        ),
     ]

@@ -1,0 +1,1 @@
+"""The ``xla`` backend: JAX as executor, whole graphs as one XLA program."""

@@ -52,8 +52,11 @@ class _Check:
         if not 1 <= p.group <= 1024:
             self.fail(f"expected groups of 1 to 1024 points; got {p.group}")
         self.values(p.prologue)
+        first = set(self.visible)
         for i in range(len(p.stages)):
-            self.stage(i)
+            self.stage(i, first)
+        if p.block is not None:  # the heads' values are those of the last block
+            self.visible = first
         self.values(p.epilogue)
         for a in p.args:
             if a.mode not in ("in", "out", "inout"):
@@ -63,7 +66,7 @@ class _Check:
             if v.op == "store" and modes.setdefault(*v.attr) != v.attr[1]:
                 self.fail(f"expected one mode of stores to {v.attr[0]}; got both")
 
-    def stage(self, i: int) -> None:
+    def stage(self, i: int, first: set[int]) -> None:
         p, s = self.p, self.p.stages[i]
         if s.kind not in _KINDS:
             self.fail(f"expected a stage of {', '.join(_KINDS)}; got {s.kind!r}")
@@ -75,6 +78,9 @@ class _Check:
                 self.fail(f"state {j} begins with %{state.init}, which is not there")
             if init.dtype != state.dtype or init.width not in (1, state.width):
                 self.fail(f"state {j} expected {state}; begins with {init}")
+            early = state.init in first or init.op == "const"
+            if p.block is not None and not s.restart and not early:
+                self.fail(f"state {j} expected to begin in the prologue; got {init}")
             if not 1 <= state.width <= MAX_WIDTH:
                 self.fail(f"expected at most {MAX_WIDTH} lanes; got {state.width}")
         if (s.kind == "map" and s.states) or (s.kind != "scan" and s.reverse):
@@ -150,6 +156,8 @@ class _Check:
             self.fail(f"%{i}: unknown size {v.attr!r}")
         if v.op in ("step", "put", "get") and not step:
             self.fail(f"%{i} = {v.op} is there at the steps of a stage only")
+        if v.op == "sum_group" and (p.group == 1 or combine):
+            self.fail(f"%{i} = sum_group expected groups; got {p.group}")
         if v.op == "block" and p.block is None:
             self.fail(f"%{i} = block: the serial axis is not in blocks")
         if v.op == "state" and v.attr not in self.final:

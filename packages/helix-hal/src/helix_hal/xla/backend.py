@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import jax
 import numpy as np
 from helix_core._aval import Aval
 from helix_core._dtypes import ALL, as_dtype
-from helix_core.contracts import DeviceInfo
+from helix_core.contracts import DeviceInfo, KernelSpec
 
+from .composites import specs
 from .eager import LOWERINGS
+from .plan import plan_for
 from .session import all_devices, errors, find, wide
 
 
@@ -24,7 +27,10 @@ class XlaBackend:
 
     name = "xla"
     lowerings: Mapping[str, Callable[..., Any]] = LOWERINGS
-    kernels: tuple[Any, ...] = ()
+
+    @cached_property
+    def kernels(self) -> tuple[KernelSpec, ...]:
+        return tuple(specs())
 
     def devices(self) -> list[DeviceInfo]:
         return [
@@ -86,6 +92,4 @@ class XlaBackend:
         return float(psutil.cpu_percent(interval=None)) / 100.0
 
     def compile(self, graph: Any, device: Any) -> Any:
-        from helix_core._interpreter import plan_for
-
         return plan_for(graph, device)

@@ -16,6 +16,7 @@ from jax.sharding import SingleDeviceSharding
 
 from .forms import FORMS
 from .session import find, guarded, translated, wide
+from .translate import CONTROL
 
 _LARGE = 1 << 16  # elements from which a constant is made on the device
 
@@ -44,6 +45,22 @@ def lowering(name: str) -> Callable[..., Any]:
             raise translated(e, name, dev.name) from e
 
     return run
+
+
+def _control(name: str) -> Callable[..., Any]:
+    """A loop or a branch, with its graphs, as one jitted function."""
+    made: dict[Any, Callable[..., Any]] = {}
+
+    def run(dev: Any, *xs: Any, out: Any = None, **attrs: Any) -> Any:
+        key = (dev, *attrs.items())
+        jitted = made.get(key)
+        if jitted is None:
+            if len(made) > 1024:
+                made.clear()
+            jitted = made[key] = jax.jit(partial(CONTROL[name], dev, **attrs))
+        return jitted(*xs)
+
+    return guarded(name, run)
 
 
 def _kept(dev: Any, x: Any, out: Any = None) -> Any:
@@ -88,6 +105,8 @@ def _copy_to(dev: Any, x: Any, target: Any, out: Any = None) -> Any:
 
 LOWERINGS: dict[str, Callable[..., Any]] = {
     **{name: lowering(name) for name in FORMS},
+    **{name: _control(name) for name in CONTROL},
+    "barrier": lambda dev, *xs, out=None: xs,
     "identity": _kept,
     "stop_gradient": _kept,
     "full": guarded("full", _full),

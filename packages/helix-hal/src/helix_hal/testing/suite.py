@@ -1,0 +1,26 @@
+"""Every section: subclass them in pytest, or let the command run them all."""
+
+from __future__ import annotations
+
+from ._case import Section
+from .sections.arithmetic import Arithmetic as Arithmetic
+
+SECTIONS: tuple[type[Section], ...] = (Arithmetic,)
+
+
+def classes(
+    device: str, profile: str = "ci", xfails: str | None = None
+) -> dict[str, type]:
+    """A pytest class for every section: ``globals().update(suite.classes("mine:0"))``.
+
+    Parameters
+    ----------
+    device : str
+    profile : str
+    xfails : str, optional
+        The path of an xfails file.
+    """
+    body = {"device": device, "profile": profile, "xfails": xfails}
+    return {
+        f"Test{s.__name__}": type(f"Test{s.__name__}", (s,), body) for s in SECTIONS
+    }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from helix_core.loop import LoopError, LoopProgram, Value
@@ -30,6 +31,27 @@ def cooperative(p: LoopProgram) -> bool:
         and p.group == 1
         and all(s.kind != "scan" for s in p.stages)
         and all(s.width == 1 for s in p.states)
+    )
+
+
+def renamed(p: LoopProgram) -> LoopProgram:
+    """Names end in ``_``: they are no keyword of a language and none of our variables."""
+
+    def value(v: Value) -> Value:
+        if v.op in ("load", "put", "get", "size"):
+            return replace(v, attr=f"{v.attr}_")
+        if v.op == "store":
+            return replace(v, attr=(f"{v.attr[0]}_", v.attr[1]))
+        return v
+
+    return replace(
+        p,
+        args=tuple([replace(a, name=f"{a.name}_") for a in p.args]),
+        sizes=tuple([f"{s}_" for s in p.sizes]),
+        grid=tuple([f"{g}_" for g in p.grid]),
+        serial=None if p.serial is None else f"{p.serial}_",
+        scratch=tuple([replace(c, name=f"{c.name}_") for c in p.scratch]),
+        values=tuple([value(v) for v in p.values]),
     )
 
 
@@ -59,6 +81,7 @@ class Renderer:
     ) -> None:
         if mode == "group" and not cooperative(program):
             raise LoopError(f"[{program.name}] cannot be shared by a group")
+        program = renamed(program)
         self.p, self.mode, self.wide = program, mode, wide
         self.local = program.group if program.group > 1 else local
         self.lines: list[str] = []

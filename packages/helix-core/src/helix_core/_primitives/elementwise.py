@@ -36,6 +36,18 @@ def _binary(
     return primitive(name, E, elementwise(name, *kinds), pulls=pulls, **kw)
 
 
+def _widened(f: Any) -> Any:
+    """A decomposition that computes 16-bit floats in float32 and rounds once."""
+
+    def run(*xs: Any) -> Any:
+        own = xs[0].dtype
+        if own.category != "float" or own.itemsize >= 4:
+            return f(*xs)
+        return ops.cast(f(*[ops.cast(x, dt.float32) for x in xs]), own)
+
+    return run
+
+
 # ------------------------------------------------------------------------- arithmetic
 # of bools: or, and; as in NumPy
 add_p = _binary(
@@ -95,14 +107,30 @@ def _pow_decomposed(x: Any, y: Any) -> Any:
     if x.dtype.inexact:
         if x.dtype.category == "complex":
             return ops.exp(ops.mul_p(ops.log(x), y))
-        # negative bases with whole exponents, and 0 ** 0 = 1
-        mag = ops.exp(ops.mul_p(ops.log(ops.abs(x)), y))
-        mag = ops.where(ops.eq(y, 0), 1.0, mag)
+        # 1 of x = 1, of y = 0, of x = -1 beside an infinity: also beside NaN
+        size = ops.abs(x)
+        mag = ops.exp(ops.mul_p(ops.log(size), y))
+        one = ops.logical_or(ops.eq(y, 0), ops.eq(x, 1))
+        both = ops.logical_and(ops.eq(size, 1), ops.isinf(y))
+        mag = ops.where(ops.logical_or(one, both), 1.0, mag)
+        # odd exponents keep the sign of the base, that of -0.0 too
         odd = ops.eq(ops.mod(y, 2.0), 1.0)
-        whole = ops.eq(ops.floor(y), y)
-        signed = ops.where(odd, ops.neg_p(mag), mag)
-        bad = ops.full_like(mag, float("nan"))
-        return ops.where(ops.lt(x, 0), ops.where(whole, signed, bad), mag)
+        left = ops.logical_or(ops.lt(x, 0), ops.lt(1.0 / x, 0))
+        mag = ops.where(ops.logical_and(left, odd), ops.neg_p(mag), mag)
+        broken = ops.logical_and(ops.ne(ops.floor(y), y), ops.isfinite(x))
+        bad = ops.logical_and(ops.lt(x, 0), broken)
+        return ops.where(bad, float("nan"), mag)
+    if x.dtype.category == "int":  # 1 / x^n rounds to 0 but for 1 and -1
+        odd = ops.eq(ops.bitwise_and(y, 1), 1)
+        unit = ops.where(odd, x, ops.full_like(x, 1))
+        unit = ops.where(ops.eq(ops.abs(x), 1), unit, ops.zeros_like(unit))
+        power = _int_pow(x, ops.max_p(y, ops.zeros_like(y)))
+        return ops.where(ops.lt(y, 0), unit, power)
+    return _int_pow(x, y)
+
+
+def _int_pow(x: Any, y: Any) -> Any:
+    """By squaring; wraps."""
     out, base, e = ops.full_like(ops.add_p(x, y), 1), x, y
     for _ in range(x.dtype.itemsize * 8 - (x.dtype.category == "int")):
         odd = ops.eq(ops.bitwise_and(e, 1), 1)
@@ -118,7 +146,7 @@ pow_p = _binary(
     _pow_left,
     _pow_right,
     reads=((0, 1), (0, 1, ~0)),
-    decompose=_pow_decomposed,
+    decompose=_widened(_pow_decomposed),
 )
 
 
@@ -129,6 +157,7 @@ def _floordiv_decomposed(x: Any, y: Any) -> Any:
     r = ops.sub_p(x, ops.mul_p(q, y))
     if x.dtype.category == "int":
         wrong = ops.logical_and(ops.ne(r, 0), ops.ne(ops.lt(r, 0), ops.lt(y, 0)))
+        wrong = ops.logical_and(wrong, ops.ne(y, 0))
         q = ops.where(wrong, ops.sub_p(q, ops.full_like(q, 1)), q)
     return q
 
@@ -161,8 +190,10 @@ floordiv_p = _binary("floordiv", REAL, decompose=_floordiv_decomposed)
 
 
 def _mod_decomposed(x: Any, y: Any) -> Any:
-    q = ops.floor_divide(x, y)
-    return ops.sub_p(x, ops.mul_p(q, y))
+    r = ops.sub_p(x, ops.mul_p(ops.floor_divide(x, y), y))
+    if x.dtype.inexact:
+        return r
+    return ops.where(ops.eq(y, 0), ops.zeros_like(r), r)  # by nothing: nothing
 
 
 mod_p = _binary(
@@ -236,7 +267,7 @@ atan2_p = _binary(
     lambda ct, y, x, out: ops.mul_p(ct, ops.div_p(x, x * x + y * y)),
     lambda ct, y, x, out: ops.neg_p(ops.mul_p(ct, ops.div_p(y, x * x + y * y))),
     reads=((0, 1), (0, 1)),
-    decompose=_atan2_decomposed,
+    decompose=_widened(_atan2_decomposed),
 )
 
 
@@ -317,14 +348,14 @@ expm1_p = _unary(
     INEXACT,
     lambda ct, x, y: ops.mul_p(ct, y + 1.0),
     reads=OUT,
-    decompose=lambda x: _expm1_decomposed(x),
+    decompose=_widened(lambda x: _expm1_decomposed(x)),
 )
 log1p_p = _unary(
     "log1p",
     INEXACT,
     lambda ct, x, y: ops.div_p(ct, x + 1.0),
     reads=IN,
-    decompose=lambda x: _log1p_decomposed(x),
+    decompose=_widened(lambda x: _log1p_decomposed(x)),
 )
 
 
@@ -368,7 +399,7 @@ rsqrt_p = _unary(
     INEXACT,
     lambda ct, x, y: ops.mul_p(ops.mul(ct, -0.5), ops.div_p(y, x)),
     reads=((0, ~0),),
-    decompose=lambda x: ops.div_p(ops.full_like(x, 1), ops.sqrt(x)),
+    decompose=_widened(lambda x: ops.div_p(ops.full_like(x, 1), ops.sqrt(x))),
 )
 sin_p = _unary(
     "sin",
@@ -382,7 +413,7 @@ cos_p = _unary(
     INEXACT,
     lambda ct, x, y: ops.neg_p(ops.mul_p(ct, ops.sin(x))),
     reads=IN,
-    decompose=lambda x: ops.sin(x + 1.5707963267948966),
+    decompose=_widened(lambda x: ops.sin(x + 1.5707963267948966)),
 )
 
 
@@ -402,7 +433,7 @@ tanh_p = _unary(
     INEXACT,
     lambda ct, x, y: ops.mul_p(ct, 1.0 - y * y),
     reads=OUT,
-    decompose=_tanh_decomposed,
+    decompose=_widened(_tanh_decomposed),
 )
 
 
@@ -434,7 +465,7 @@ erf_p = _unary(
     ("float",),
     lambda ct, x, y: ops.mul_p(ct, 1.1283791670955126 * ops.exp(-x * x)),
     reads=IN,
-    decompose=_erf_decomposed,
+    decompose=_widened(_erf_decomposed),
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from helix_core import plugins
 
 from ._case import Declined
-from ._compare import Allowed, compare, drawn
+from ._compare import Allowed, compare, drawn, of_largest
 
 _KNOWN: dict[str, Target] = {}
 
@@ -181,11 +181,60 @@ class Target:
             out.append(got)
         return out
 
+    def pullback(
+        self,
+        what: str,
+        fn: Callable[..., Any],
+        *arrays: Any,
+        allowed: Allowed | None = None,
+        backward: Allowed | None = None,
+    ) -> None:
+        """A function and its gradients by every float operand, here and on NumPy.
+
+        The cotangents are fixed numbers. Default tolerances: 1e-5 of the largest result
+        forwards, 1e-4 of the largest gradient.
+        """
+
+        def both(*xs: hx.Tensor) -> Any:
+            y, pull = hx.vjp(fn, *xs)
+            outs, tree = hx.tree_flatten(y)
+            cts = [_cotangent(o, i) for i, o in enumerate(outs)]
+            return outs, _floats(pull(hx.tree_unflatten(tree, cts)), xs)
+
+        with hx.device(self.device):
+            outs, grads = both(*[self.put(a) for a in arrays])
+        with hx.device("numpy"):
+            ys = [hx.tensor(np.asarray(a), device="numpy") for a in arrays]
+            ref_outs, ref_grads = both(*ys)
+        label = f"{what}({', '.join(drawn(np.asarray(a)) for a in arrays)})"
+        for part, got, want, allow in (
+            ("output", outs, ref_outs, allowed or of_largest(1e-5)),
+            ("gradient", grads, ref_grads, backward or of_largest(1e-4)),
+        ):
+            for i, (g, w) in enumerate(zip(got, want, strict=True)):
+                name, ref = f"{label} {part} {i}", np.asarray(w.buffer)
+                limit = allow(ref, *map(np.asarray, arrays))
+                compare(name, self.get(g, name), ref, limit, False, ())
+
     def values(self, what: str, got: Any, want: Any, limit: Any = None) -> None:
         """A tensor of this device against literal values."""
         want = np.asarray(want)
         host = self.get(got, what) if isinstance(got, hx.Tensor) else np.asarray(got)
         compare(what, host, want.astype(host.dtype), limit, False, ())
+
+
+def _cotangent(y: hx.Tensor, seed: int) -> hx.Tensor:
+    r = np.random.default_rng(100 + seed)
+    values: Any = r.standard_normal(y.shape)
+    if y.dtype.category == "complex":
+        values = values + 1j * r.standard_normal(y.shape)
+    return hx.tensor(np.asarray(values).astype(y.dtype.dtype), device=y.device)
+
+
+def _floats(grads: Any, xs: Sequence[hx.Tensor]) -> list[hx.Tensor]:
+    """The gradients of inexact operands."""
+    many = grads if isinstance(grads, (tuple, list)) else (grads,)
+    return [g for g, x in zip(many, xs, strict=True) if x.dtype.inexact]
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:

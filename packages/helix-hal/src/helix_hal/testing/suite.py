@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from ._case import Section
 from .sections.arithmetic import Arithmetic as Arithmetic
+from .sections.contractions import Contractions as Contractions
+from .sections.dtypes import Dtypes as Dtypes
+from .sections.indexing import Indexing as Indexing
+from .sections.movement import Movement as Movement
+from .sections.reductions import Reductions as Reductions
+from .sections.scans import Scans as Scans
 
-SECTIONS: tuple[type[Section], ...] = (Arithmetic,)
+SECTIONS: tuple[type[Section], ...] = (
+    Arithmetic,
+    Dtypes,
+    Movement,
+    Reductions,
+    Indexing,
+    Scans,
+    Contractions,
+)
 
 
 def classes(

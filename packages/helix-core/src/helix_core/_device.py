@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ._errors import DeviceError, HelixError, UnsupportedOp
+from ._errors import DeviceError, DTypeError, HelixError, UnsupportedOp
 from ._state import STATE, scope
 
 _LOCK = threading.RLock()
@@ -32,7 +32,9 @@ class Device:
     __slots__ = (
         "__weakref__",
         "_backend",
+        "_info",
         "_kernels",
+        "_profile",
         "choices",
         "index",
         "kind",
@@ -45,7 +47,9 @@ class Device:
     kind: str
     index: str
     _backend: Any
+    _info: Any
     _kernels: dict[str, list[Any]] | None
+    _profile: Any
     choices: dict[Any, Any]  # (op, avals, attributes) -> which kernel
     plans: dict[Any, Any]  # Graph -> plan
     table: dict[str, Callable[..., Any]]  # primitive -> lowering
@@ -70,7 +74,7 @@ class Device:
             if dev is None:
                 dev = object.__new__(cls)
                 dev.name, dev.kind, dev.index = name, kind, index
-                dev._backend = dev._kernels = None
+                dev._backend = dev._kernels = dev._info = dev._profile = None
                 dev.choices = {}
                 dev.plans = {}
                 dev.table = _Lowerings(dev)
@@ -119,10 +123,44 @@ class Device:
                     self._kernels = _load_kernels(self)
         return self._kernels
 
+    @property
+    def info(self) -> Any:
+        """What its backend says of it: a ``DeviceInfo``.
+
+        Raises
+        ------
+        DeviceError
+            If the backend has no device of this name.
+        """
+        if self._info is None:
+            own = [d for d in self.backend.devices() if d.kind in ("", self.kind)]
+            found = [d for d in own if str(d.index) == self.index]
+            if not found:
+                there = ", ".join(f"{self.kind}:{d.index}" for d in own) or "none"
+                raise DeviceError(
+                    f"[device] expected a device that is there ({there}); got "
+                    f"{self.name!r}. Hint: `helix devices` lists what this machine has"
+                )
+            self._info = found[0]
+        return self._info
+
+    @property
+    def profile(self) -> Any:
+        """What it was measured to do: a ``DeviceProfile``.
+
+        Measured at the first use, in well under a second; later read from the cache.
+        """
+        if self._profile is None:
+            own = getattr(self.backend, "profile", None)
+            if own is None:
+                from ._profile import profile as own  # a backend without one
+            self._profile = own(self)
+        return self._profile
+
     def forget(self) -> None:
         """Resolve backend, kernels and plans again at the next use."""
         with _LOCK:
-            self._backend = self._kernels = None
+            self._backend = self._kernels = self._info = self._profile = None
             self.choices.clear()
             self.plans.clear()
             self.table.clear()
@@ -238,6 +276,50 @@ def register_kernel(spec: Any) -> None:
             dev._kernels = None
             dev.choices.clear()
             dev.plans.clear()
+
+
+def need_dtype(device: Device, dtype: Any, op: str) -> None:
+    """Raise where a device lacks a dtype; backends call this, and narrow nothing.
+
+    Parameters
+    ----------
+    device : Device
+    dtype : DType or str
+    op : str
+        What errors begin with: the op, or ``"tensor"`` for a transfer.
+
+    Raises
+    ------
+    DTypeError
+        Names the device, its dtypes, and the nearest one that it has.
+    """
+    have = device.info.dtypes
+    name = getattr(dtype, "name", dtype)
+    if not have or name in have:
+        return
+    near = next((d for d in _NEAREST.get(name, ()) if d in have), None)
+    way = f"x.astype({near!r}), or " if near else ""
+    raise DTypeError(
+        f"[{op}] expected a dtype that {device.name!r} has ({', '.join(have)}); got "
+        f"{name}. Hint: {way}x.to('cpu')"
+    )
+
+
+_NEAREST = {
+    "float64": ("float32",),
+    "float16": ("float32",),
+    "bfloat16": ("float32",),
+    "float8_e4m3fn": ("float16", "float32"),
+    "float8_e5m2": ("float16", "float32"),
+    "complex128": ("complex64",),
+    "int64": ("int32",),
+    "int16": ("int32",),
+    "int8": ("int32",),
+    "uint64": ("uint32",),
+    "uint16": ("uint32", "int32"),
+    "uint8": ("uint32", "int32"),
+    "bool": ("int32",),
+}
 
 
 def default_device() -> Device:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._aval import Aval
+
+if TYPE_CHECKING:
+    from ._cost import Cost
 
 
 class Equation(NamedTuple):
@@ -105,6 +108,23 @@ class Graph:
         from hashlib import sha256
 
         return sha256(self.to_json().encode()).hexdigest()
+
+    def cost(self, device: Any = None) -> Cost:
+        """FLOPs and bytes by node.
+
+        Parameters
+        ----------
+        device : Device, optional
+            Composites without a kernel on it count as the ops of their bodies.
+
+        >>> import helix_core as hx
+        >>> g = hx.trace(lambda x: x @ x).graph(hx.ones((8, 8)))
+        >>> g.cost().flops
+        1024.0
+        """
+        from ._cost import cost_of
+
+        return cost_of(self, device)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Graph.from_json, (self.to_json(),)

@@ -36,6 +36,14 @@ def cpu_count() -> int:
         return os.cpu_count() or 1
 
 
+def load_average() -> float:
+    """Processes that wanted to run in the last minute; 0 where it cannot be told."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return 0.0
+
+
 def cpu_name() -> str:
     """What the processor calls itself, or its architecture."""
     import platform

@@ -175,13 +175,21 @@ class DeviceProfile:
     Attributes
     ----------
     flops : dict of str to float
-        FLOP/s by dtype.
+        FLOP/s of matrix products by dtype.
     bandwidth : float
         Bytes/s of device memory.
     launch : float
         Seconds to start a kernel.
     link_latency, link_bandwidth : float
         Seconds, and bytes/s, to and from the host.
+    rates : dict of str to float
+        Work per second by kind of op, in the units of ``Graph.cost()``: "elementwise",
+        "transcendental", "reduce", "scan", "sort", "fft", "conv", "index", "copy",
+        "random". A kind that is missing runs at the rate of products.
+    start, replay : float
+        Seconds to start a compiled graph, and each op in it; below 0: ``launch``.
+    fusion : float
+        How many times less memory elementwise ops of a compiled graph move.
     """
 
     flops: dict[str, float]
@@ -189,6 +197,10 @@ class DeviceProfile:
     launch: float
     link_latency: float = 0.0
     link_bandwidth: float = float("inf")
+    rates: dict[str, float] = field(default_factory=dict)
+    start: float = -1.0
+    replay: float = -1.0
+    fusion: float = 1.0
 
 
 SPECS: dict[str, type] = {

@@ -67,6 +67,11 @@ class NumpyBackend:
             )
         ]
 
+    def profile(self, device: Any) -> Any:
+        from .._profile import profile
+
+        return profile(device)
+
     def from_host(self, array: np.ndarray, device: Any) -> np.ndarray:
         """Takes the array over; the caller gave it up."""
         return array

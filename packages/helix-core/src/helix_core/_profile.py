@@ -1,0 +1,326 @@
+"""``DeviceProfile``: what a device can do, measured through its backend's lowerings.
+
+A generic measurement that needs nothing but lowerings, ``from_host``, ``to_host``,
+``synchronize`` and ``compile``, so that a backend of a stranger has a profile too. It is
+kept in the cache directory, under everything that may change it; an entry that is damaged
+is measured again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from . import _dtypes as dt
+from . import platform
+from ._errors import HelixError
+from ._version import __version__
+
+_FORMAT = 1  # of the file: a higher one is measured again
+_SECONDS = 0.01  # to repeat a measurement for
+_CALM = 1.5  # processes that want to run, for each CPU
+_ROUNDS = 4  # at least: others may be busy, and the best of several counts
+_N = 192  # a matrix product that every device finishes at once
+_BIG = 4096  # side of the larger one is chosen so that it takes about _SECONDS
+_ELEMENTS = 1 << 22  # 16 MiB of float32: beyond the caches of most devices
+_KIND = 1 << 18  # elements for the rates of the other kinds
+
+
+def profile(device: Any) -> Any:
+    """The profile of a device: from the cache, else measured and stored there."""
+    key = _key(device)
+    found = _read(key)
+    if found is None:
+        found = measure(device)
+        if platform.load_average() < _CALM * platform.cpu_count():
+            _write(key, found)  # else it tells of the others on this machine
+    return found
+
+
+def measure(device: Any) -> Any:
+    """Measure a device, by nothing but what its backend offers.
+
+    Takes a few tenths of a second, and the compilation of about twenty small kernels
+    where a backend compiles. An op or dtype that the device lacks leaves its rate out.
+
+    Returns
+    -------
+    DeviceProfile
+    """
+    from .contracts import DeviceProfile
+
+    bench = _Bench(device)
+    flops = {
+        name: rate
+        for name, dtype, compute in (
+            ("float32", dt.float32, "float32"),
+            ("bfloat16", dt.float32, "bfloat16"),
+            ("float64", dt.float64, "float32"),
+        )
+        if (rate := bench.tried(lambda d=dtype, c=compute: bench.product(d, c)))
+    }
+    bandwidth = bench.bandwidth()
+    latency, link = bench.link()
+    start, replay, fusion = bench.tried(bench.replay) or (-1.0, -1.0, 1.0)
+    return DeviceProfile(
+        flops=flops or {"float32": bandwidth},
+        bandwidth=bandwidth,
+        launch=bench.launch(),
+        link_latency=latency,
+        link_bandwidth=link,
+        rates=bench.rates(),
+        start=start,
+        replay=replay,
+        fusion=fusion,
+    )
+
+
+class _Bench:
+    """Small programs on one device, timed."""
+
+    def __init__(self, device: Any) -> None:
+        self.device = device
+        self.backend = device.backend
+
+    def put(self, *shape: int, dtype: Any = dt.float32) -> Any:
+        """A buffer of numbers between 1 and 2, or of zeros."""
+        n = math.prod(shape)
+        values = np.arange(n, dtype=np.float64) / max(n, 1) + 1.0
+        if not dtype.inexact:
+            values = values * 0
+        return self.backend.from_host(
+            values.astype(dtype.dtype).reshape(shape), self.device
+        )
+
+    def seconds(self, fn: Callable[[], Any], calls: int = 1) -> float:
+        """Of one call, at best; the first is not counted: it may compile."""
+        fn()
+        self.backend.synchronize(self.device)
+        best, end, rounds = math.inf, time.perf_counter() + _SECONDS, 0
+        while True:
+            begin = time.perf_counter()
+            outs = [fn() for _ in range(calls)]
+            self.backend.synchronize(self.device)
+            now = time.perf_counter()
+            best = min(best, (now - begin) / calls)
+            del outs
+            rounds += 1
+            if now > end and (rounds >= _ROUNDS or best > 5 * _SECONDS):
+                return max(best, 1e-9)
+
+    def run(self, name: str, *buffers: Any, calls: int = 1, **attrs: Any) -> float:
+        """Seconds of a primitive."""
+        fn = self.device.table[name]
+        return self.seconds(lambda: fn(self.device, *buffers, **attrs), calls)
+
+    def tried(self, fn: Callable[[], Any]) -> Any:
+        """The result, or None where the device has no such op or dtype."""
+        try:
+            return fn()
+        except (HelixError, NotImplementedError):
+            return None
+
+    # ------------------------------------------------------------- the basic figures
+    def product(self, dtype: Any, compute: str) -> float:
+        """FLOP/s of a matrix product, of a size that takes a while."""
+        dims = (((1,), (0,)), ((), ()))
+        n, rate = _N, 0.0
+        for _ in range(2):
+            x = self.put(n, n, dtype=dtype)
+            taken = self.run("dot_general", x, x, dims=dims, compute=compute)
+            rate = max(rate, 2.0 * n**3 / taken)
+            n = min(_BIG, max(2 * _N, int((rate * _SECONDS / 2) ** (1 / 3)) // 64 * 64))
+            if taken > 5 * _SECONDS:
+                break
+        return rate
+
+    def bandwidth(self) -> float:
+        """Bytes/s of a large add, after one that bounds its size."""
+        rate = 0.0
+        for n in (_ELEMENTS // 64, _ELEMENTS):
+            x = self.put(n)
+            taken = self.run("add", x, x)
+            rate = 12.0 * n / taken
+            if taken > _SECONDS:
+                break
+        return rate
+
+    def launch(self) -> float:
+        x = self.put(4)
+        return self.run("add", x, x, calls=50)
+
+    def link(self) -> tuple[float, float]:
+        """Seconds to begin a transfer, and bytes/s; both ways together, halved."""
+        small, large = np.zeros(16, np.float32), np.zeros(1 << 20, np.float32)
+
+        def both(a: np.ndarray) -> float:
+            def fn() -> Any:
+                # nothing is given up: the array is ours
+                return np.asarray(
+                    self.backend.to_host(self.backend.from_host(a, self.device))
+                )
+
+            return self.seconds(fn) / 2
+
+        latency, big = both(small), both(large)
+        return latency, large.nbytes / max(big - latency, 1e-9)
+
+    def replay(self) -> tuple[float, float, float]:
+        """Seconds to start a compiled graph and of an op in it; how ops fuse."""
+        tiny, middle = self.put(4), self.put(_KIND)
+        one, many = self.chain(1, 4), self.chain(16, 4)
+        start = self.seconds(lambda: one(tiny), calls=20)
+        replay = max(self.seconds(lambda: many(tiny), calls=20) - start, 0.0) / 15
+        long = self.chain(16, _KIND)
+        fused = self.seconds(lambda: long(middle)) - start
+        single = self.run("add", middle, middle) - self.launch()
+        return start, replay, min(max(16 * single / max(fused, 1e-9), 1.0), 16.0)
+
+    def chain(self, ops: int, size: int) -> Callable[..., Any]:
+        """A compiled graph of so many elementwise ops, one after the other."""
+        from ._aval import Aval
+        from ._trace import close
+
+        def fn(x: Any) -> Any:
+            y = x
+            for i in range(ops):
+                y = y * x if i % 2 else y + x
+            return y
+
+        graph = close(fn, [Aval((size,), dt.float32)], self.device).graph
+        plan: Callable[..., Any] = self.backend.compile(graph, self.device)
+        return plan
+
+    # ------------------------------------------------------------------ rates by kind
+    def rates(self) -> dict[str, float]:
+        """Work per second by kind, in the units of ``Graph.cost()``."""
+        from ._cost import work_of
+
+        out = {}
+        for kind, (name, operands, attrs) in _SAMPLES.items():
+            taken = self.tried(lambda s=(name, operands, attrs): self.sample(*s))
+            if taken:
+                out[kind] = work_of(name, [o[0] for o in operands], attrs) / taken
+        return out
+
+    def sample(
+        self, name: str, operands: tuple[Any, ...], attrs: dict[str, Any]
+    ) -> float:
+        buffers = [self.put(*shape, dtype=d) for shape, d in operands]
+        return self.run(name, *buffers, **attrs)
+
+
+_F, _I, _U = dt.float32, dt.int32, dt.uint32
+_SAMPLES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
+    "elementwise": ("add", (((_KIND // 8,), _F), ((_KIND // 8,), _F)), {}),
+    "transcendental": ("exp", (((_KIND,), _F),), {}),
+    "reduce": ("reduce_sum", (((512, _KIND // 512), _F),), {"axes": (1,)}),
+    "scan": (
+        "linear_scan",
+        (((4, 256, 64), _F), ((4, 256, 64), _F), ((4, 64), _F)),
+        {"axis": 1, "reverse": False},
+    ),
+    "sort": (
+        "sort",
+        (((16, 1024), _F),),
+        {"axis": 1, "num_keys": 1, "descending": False, "stable": True},
+    ),
+    "fft": (
+        "fft",
+        (((64, 1024), dt.complex64),),
+        {"kind": "fft", "axes": (1,), "sizes": (1024,)},
+    ),
+    "conv": (
+        "conv",
+        (((4, 16, 32, 32), _F), ((16, 16, 3, 3), _F)),
+        {
+            "strides": (1, 1),
+            "padding": ((1, 1), (1, 1)),
+            "lhs_dilation": (1, 1),
+            "rhs_dilation": (1, 1),
+            "feature_groups": 1,
+            "batch_groups": 1,
+            "compute": "float32",
+        },
+    ),
+    "index": ("gather", (((1024, 64), _F), ((4096,), _I)), {"axis": 0}),
+    "copy": (
+        "concat",
+        (((512, 256), _F), ((512, 256), _F)),
+        {"axis": 1},
+    ),
+    "random": ("random_bits", (((4,), _U),), {"shape": (_KIND // 4,), "bits": 32}),
+}
+
+
+# -------------------------------------------------------------------------- the cache
+def _key(device: Any) -> dict[str, Any]:
+    """Everything that a profile depends on, as far as it can be told."""
+    info = device.info
+    return {
+        "format": _FORMAT,
+        "backend": device.backend.name,
+        "device": device.name,
+        "name": info.name,
+        "driver": info.driver,
+        "version": __version__,
+        "package": _package_version(device.backend),
+        "machine": platform.cpu_name(),
+        "cpus": platform.cpu_count(),
+    }
+
+
+def _package_version(backend: Any) -> str:
+    import sys
+
+    package = type(backend).__module__.partition(".")[0]
+    return str(getattr(sys.modules.get(package), "__version__", ""))
+
+
+def _path(key: dict[str, Any]) -> Any:
+    digest = sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return platform.cache_dir("profiles") / f"{digest[:32]}.json"
+
+
+def _read(key: dict[str, Any]) -> Any:
+    """The stored profile; None where there is none or it is damaged."""
+    from .contracts import DeviceProfile
+
+    try:
+        stored = json.loads(_path(key).read_text(encoding="utf-8"))
+        if stored["key"] != key:
+            return None
+        values = stored["profile"]
+        for name in ("flops", "rates"):
+            values[name] = {str(k): _positive(v) for k, v in values[name].items()}
+        for name in ("bandwidth", "launch", "link_bandwidth", "fusion"):
+            values[name] = _positive(values[name])
+        for name in ("link_latency", "start", "replay"):
+            values[name] = float(values[name])
+        return DeviceProfile(**values)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not number > 0:
+        raise ValueError(f"expected a positive number; got {value!r}")
+    return number
+
+
+def _write(key: dict[str, Any], found: Any) -> None:
+    """Keep it; a cache that cannot be written costs a measurement the next time."""
+    text = json.dumps({"key": key, "profile": asdict(found)}, indent=1)
+    try:
+        with platform.atomic_path(_path(key)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError:
+        pass

@@ -27,7 +27,8 @@ from ._tensor import Tensor
 def exclusive(cells: Sequence[Cell]) -> bool:
     """Whether every cell is the only way to its value, and may be written in place.
 
-    Values are whole C-contiguous host arrays then. The cells hold tensors, not None.
+    Values are whole C-contiguous host arrays then, or buffers that their backend
+    ``owns(buffer)``, where it says so. The cells hold tensors, not None.
     """
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False  # counts are estimates without the lock
@@ -37,6 +38,9 @@ def exclusive(cells: Sequence[Cell]) -> bool:
         map(getweakrefcount, tensors)
     ):
         return False
+    owns = getattr(tensors[0].device.backend, "owns", None)
+    if owns is not None:
+        return set(map(sys.getrefcount, level)) == {alone[1]} and all(map(owns, level))
     if set(map(type, level)) != {np.ndarray} or not all(
         [b.flags.carray for b in level]
     ):

@@ -58,7 +58,7 @@ class XlaBackend:
     def from_host(self, array: np.ndarray, device: Any) -> jax.Array:
         """The array was given up: on the CPU JAX may go on using its memory."""
         with errors("from_host", device.name), wide(True):
-            return jax.device_put(np.ascontiguousarray(array), find(device))
+            return jax.device_put(array, find(device))
 
     def to_host(self, buffer: jax.Array) -> np.ndarray:
         """Read-only; the buffer's own memory on the CPU. Waits for its value."""
@@ -69,12 +69,19 @@ class XlaBackend:
     def aval(self, buffer: jax.Array) -> Aval:
         return Aval(buffer.shape, as_dtype(buffer.dtype))
 
+    def owns(self, buffer: jax.Array) -> bool:
+        """Whether one reference to the array is the only way to its memory.
+
+        Where NumPy sees it too, JAX itself copies instead of giving it away.
+        """
+        return not buffer.is_deleted()
+
     def synchronize(self, device: Any) -> None:
         """Wait for everything that was dispatched to the device, its effects too."""
         with errors("synchronize", device.name):
             jax.effects_barrier()
-            # programs run in the order of dispatch
-            jax.device_put(np.zeros((), np.float32), find(device)).block_until_ready()
+            # programs of the host's pool of threads end in any order
+            jax.block_until_ready(jax.live_arrays(find(device).platform))
 
     def set_num_threads(self, n: int) -> None:
         warnings.warn(

@@ -78,7 +78,9 @@ def of_largest(fraction: float) -> Allowed:
         eps = float(info(want.dtype).eps)
         w = np.abs(wide(want))
         top = float(np.max(w, initial=0.0, where=np.isfinite(w)))
-        return max(fraction, 4 * eps if eps > 1e-4 else 0.0) * top
+        if eps > 1e-4:  # 16 bits
+            return max(fraction, 4 * eps) * top
+        return (fraction if eps > 1e-10 else fraction * 1e-7) * top
 
     return allowed
 

@@ -196,10 +196,17 @@ class Target:
         """
 
         def both(*xs: hx.Tensor) -> Any:
-            y, pull = hx.vjp(fn, *xs)
+            floats = [x for x in xs if x.dtype.inexact]
+
+            def of_floats(*ts: hx.Tensor) -> Any:
+                it = iter(ts)
+                return fn(*[next(it) if x.dtype.inexact else x for x in xs])
+
+            y, pull = hx.vjp(of_floats, *floats)
             outs, tree = hx.tree_flatten(y)
             cts = [_cotangent(o, i) for i, o in enumerate(outs)]
-            return outs, _floats(pull(hx.tree_unflatten(tree, cts)), xs)
+            grads = pull(hx.tree_unflatten(tree, cts))
+            return outs, grads if isinstance(grads, tuple) else (grads,)
 
         with hx.device(self.device):
             outs, grads = both(*[self.put(a) for a in arrays])
@@ -229,12 +236,6 @@ def _cotangent(y: hx.Tensor, seed: int) -> hx.Tensor:
     if y.dtype.category == "complex":
         values = values + 1j * r.standard_normal(y.shape)
     return hx.tensor(np.asarray(values).astype(y.dtype.dtype), device=y.device)
-
-
-def _floats(grads: Any, xs: Sequence[hx.Tensor]) -> list[hx.Tensor]:
-    """The gradients of inexact operands."""
-    many = grads if isinstance(grads, (tuple, list)) else (grads,)
-    return [g for g, x in zip(many, xs, strict=True) if x.dtype.inexact]
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:

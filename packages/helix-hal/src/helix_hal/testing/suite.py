@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from ._case import Section
 from .sections.arithmetic import Arithmetic as Arithmetic
+from .sections.composites import Composites as Composites
 from .sections.contractions import Contractions as Contractions
+from .sections.control import Control as Control
 from .sections.dtypes import Dtypes as Dtypes
+from .sections.fourier import Fourier as Fourier
 from .sections.indexing import Indexing as Indexing
 from .sections.movement import Movement as Movement
+from .sections.random import Random as Random
 from .sections.reductions import Reductions as Reductions
 from .sections.scans import Scans as Scans
+from .sections.sorting import Sorting as Sorting
 
 SECTIONS: tuple[type[Section], ...] = (
     Arithmetic,
@@ -19,6 +24,11 @@ SECTIONS: tuple[type[Section], ...] = (
     Indexing,
     Scans,
     Contractions,
+    Composites,
+    Random,
+    Control,
+    Sorting,
+    Fourier,
 )
 
 

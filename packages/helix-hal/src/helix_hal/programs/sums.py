@@ -1,0 +1,46 @@
+"""Sums over many rows: in parts, then over the parts, always in the same order."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from helix_core.loop import Builder, LoopProgram
+
+from helix_hal.loop.buffer import Buffer
+from helix_hal.programs._kernels import wide
+from helix_hal.programs._run import empty, launch
+
+_ROWS = 64  # of a part, at least
+_PARTS = 64  # at most
+
+
+def parts(count: int) -> tuple[int, int]:
+    """How many parts, and rows in each, for so many rows."""
+    n = max(1, min(_PARTS, count // _ROWS))
+    each = -(-count // n)
+    return -(-count // each), each
+
+
+@lru_cache
+def column_sums(dtype: str, out: str) -> LoopProgram:
+    """y (n,) of x (rows, n): neighbouring points read neighbouring columns."""
+    b = Builder("column_sums")
+    count, n, row = b.size("rows"), b.size("n"), b.size("x_row")
+    x, y = b.input("x", dtype), b.output("y", out)
+    j = b.axis(n)
+    b.serial(count)
+    real = wide(dtype)
+    with b.scan([0], real) as s:
+        s.next(s.state + x[s.step * row + j].cast(real))
+    y[j] = s.result.cast(out)
+    return b.build()
+
+
+def add_up(dev: Any, x: Buffer, out: str) -> Buffer:
+    """(n,), the sums of x (parts, n)."""
+    y = empty(dev, x.shape[1:], out)
+    program = column_sums(x.dtype.name, out)
+    count, n = x.shape
+    launch(dev, program, (x, y), rows=count, n=n, x_row=x.strides[0])
+    return y

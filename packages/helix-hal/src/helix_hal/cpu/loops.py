@@ -30,6 +30,13 @@ FEATURES = Features(
 
 
 @device_function
+def log_32(x):
+    if x > 0.0:
+        return log32(x) if x < np.float32(np.inf) else x
+    return np.float32(-np.inf) if x == 0.0 else np.float32(np.nan)
+
+
+@device_function
 def exp64(x):
     return math.exp(x)
 
@@ -142,8 +149,19 @@ SCOPE: dict[str, Any] = {
     "NAN64": float("nan"),
     "INF32": np.float32("inf"),
     "INF64": float("inf"),
+    **{
+        f"{name}{bits}": f
+        for bits in (32, 64)
+        for name, f in (
+            ("floor", np.floor),
+            ("round", np.rint),
+            ("sqrt", np.sqrt),
+            ("sin", np.sin),
+            ("cos", np.cos),
+        )
+    },
     "exp32": exp32,
-    "log32": log32,
+    "log32": log_32,
     "tanh32": tanh32,
     "erf32": erf32,
     **{f.__name__: f for f in (exp64, log64, tanh64, erf64, quotient, remainder)},

@@ -27,13 +27,13 @@ TYPES = {
 }
 _UNARY = {
     "abs": "abs({0})",
-    "floor": "np.floor({0})",
-    "round": "np.rint({0})",
+    "floor": "floor{bits}({0})",
+    "round": "round{bits}({0})",
     "exp": "exp{bits}({0})",
     "log": "log{bits}({0})",
-    "sqrt": "np.sqrt({0})",
-    "sin": "np.sin({0})",
-    "cos": "np.cos({0})",
+    "sqrt": "sqrt{bits}({0})",
+    "sin": "sin{bits}({0})",
+    "cos": "cos{bits}({0})",
     "tanh": "tanh{bits}({0})",
     "erf": "erf{bits}({0})",
 }
@@ -102,8 +102,8 @@ class PythonRenderer(Renderer):
         """numba computes with narrow integers in 64 bits."""
         if dtype in ("index", "bool", "int64", "float64"):
             return f"({text})"
-        if dtype == "float32" and not text.startswith(("abs", "np.", "exp")):
-            return f"({text})" if "**" not in text else f"F32({text})"
+        if dtype == "float32" and "**" not in text and not text.startswith("abs"):
+            return f"({text})"
         return f"{TYPES[dtype]}({text})"
 
     def _extremum(self, op: str, args: list[str], real: bool) -> str:
@@ -140,12 +140,16 @@ class PythonRenderer(Renderer):
             return f"bits_to_{target}({wide})"
         return f"{target}({x})"
 
-    def load(self, name: str, index: str) -> str:
+    def place(self, name: str, index: str) -> str:
+        """An element; unsigned, so that no sign is tested and loops become vectors."""
         return f"{name}[U64({name}off + {index})]"
+
+    def load(self, name: str, index: str) -> str:
+        return self.place(name, index)
 
     def store(self, name: str, index: str, value: str, mode: str) -> None:
         sign = "=" if mode == "set" else "+="
-        self.line(f"{name}[U64({name}off + {index})] {sign} {value}")
+        self.line(f"{self.place(name, index)} {sign} {value}")
 
     def minimum(self, a: str, b: str) -> str:
         return f"min({a}, {b})"

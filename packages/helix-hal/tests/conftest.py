@@ -1,0 +1,1 @@
+"""Puts this folder on the path: `render_programs` serves several folders."""

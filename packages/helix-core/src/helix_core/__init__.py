@@ -19,6 +19,7 @@ from ._arrange import (
     unstack as unstack,
     vecdot as vecdot,
 )
+from ._auto import explain_auto as explain_auto
 from ._cell import Cell as Cell, Parameter as Parameter
 from ._composite import Composite as Composite, composite as composite
 from ._contract import (

@@ -9,7 +9,7 @@ does it at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import log2, prod
@@ -73,7 +73,7 @@ class Cost:
     Attributes
     ----------
     nodes : tuple of NodeCost
-        One per equation; with a device, one per equation that it runs.
+        One per equation, but those of loops and of composites without a kernel.
     moved : int
         Bytes of the inputs and outputs.
     """
@@ -109,66 +109,76 @@ class Cost:
         return "\n".join(lines)
 
 
-def cost_of(graph: Any, device: Any = None) -> Cost:
+def cost_of(graph: Any, kernels: Container[str] | None = None) -> Cost:
     """FLOPs and bytes of a graph.
 
     Parameters
     ----------
     graph : Graph
-    device : Device, optional
-        Composites without a kernel on it count as the ops of their bodies.
+    kernels : container of str, optional
+        The composites that one kernel does at once; the others count as the ops of
+        their bodies. Default all.
 
     Returns
     -------
     Cost
     """
     ends = [graph.avals[v] for v in (*graph.inputs, *graph.outputs)]
-    moved = sum(a.nbytes for a in ends)
-    if device is None:
-        found: Any = graph
-    else:
-        from ._interpreter import Flat
-
-        found = Flat(graph, device)
-    return Cost(tuple(_nodes(found, device)), moved)
+    nodes = tuple(_nodes(graph, kernels))
+    return Cost(nodes, sum(a.nbytes for a in ends))
 
 
-def _nodes(graph: Any, device: Any, count: float = 1.0) -> Iterator[NodeCost]:
+def _nodes(
+    graph: Any, kernels: Container[str] | None, count: float = 1.0
+) -> Iterator[NodeCost]:
     for e in graph.equations:
         ins = [graph.avals[v] for v in e.inputs]
         outs = [graph.avals[v] for v in e.outputs]
         if e.op.category == "COMPOSITE":
-            yield _composite(e, ins, outs, device, count)
+            body = _body(e, ins)
+            if kernels is None or e.op.name in kernels:
+                yield _composite(e, ins, outs, body, count)
+            else:
+                yield from _nodes(body, kernels, count)
         elif e.op.category == "CONTROL":
-            yield from _control(e, device, count)
+            yield from _control(e, kernels, count)
         else:
             yield _primitive(e.op, ins, outs, e.attrs, count)
 
 
-def _composite(
-    e: Any, ins: list[Aval], outs: list[Aval], device: Any, count: float
-) -> NodeCost:
+def _body(e: Any, ins: list[Aval]) -> Any:
     from ._device import Device
 
-    body = e.op.body(tuple(ins), e.attrs, device or Device("numpy")).graph
+    return e.op.body(tuple(ins), e.attrs, Device("numpy")).graph
+
+
+def _composite(
+    e: Any, ins: list[Aval], outs: list[Aval], body: Any, count: float
+) -> NodeCost:
+    """A kernel that does the body at once: what it keeps inside costs no bytes."""
     inner = list(_nodes(body, None))
     flops = sum(n.flops * n.count for n in inner)
-    products = [n for n in inner if n.kind in ("contract", "conv")]
     size = float(sum(a.nbytes for a in (*ins, *outs)))
-    heavy = sum(n.flops * n.count for n in products) > 0.5 * flops
-    kind, dtype = ("contract", products[0].dtype) if heavy else ("kernel", _dtype(outs))
-    return NodeCost(e.op.name, kind, dtype, flops, size, flops, count)
+    products = [n for n in inner if n.kind in ("contract", "conv")]
+    main = max(products, key=lambda n: n.flops * n.count, default=None)
+    if main is not None and 2.0 * sum(n.flops * n.count for n in products) > flops:
+        return NodeCost(e.op.name, main.kind, main.dtype, flops, size, flops, count)
+    if flops == 0.0:  # as in an embedding, which only reads
+        size = min(
+            size, 2.0 * sum(a.nbytes for a in outs) + sum(n.bytes for n in inner)
+        )
+    return NodeCost(e.op.name, "kernel", _dtype(outs), flops, size, flops, count)
 
 
-def _control(e: Any, device: Any, count: float) -> Iterator[NodeCost]:
+def _control(e: Any, kernels: Any, count: float) -> Iterator[NodeCost]:
     """The body of a loop as often as it runs: once where that depends on values."""
     if e.op.name == "scan":
-        yield from _nodes(e.attrs["body"], device, count * e.attrs["length"])
+        yield from _nodes(e.attrs["body"], kernels, count * e.attrs["length"])
     elif e.op.name == "while_loop":
-        yield from _nodes(e.attrs["cond"], device, count)
-        yield from _nodes(e.attrs["body"], device, count)
+        yield from _nodes(e.attrs["cond"], kernels, count)
+        yield from _nodes(e.attrs["body"], kernels, count)
     elif e.op.name == "cond":
-        branches = [list(_nodes(e.attrs[k], device, count)) for k in ("true", "false")]
+        branches = [list(_nodes(e.attrs[k], kernels, count)) for k in ("true", "false")]
         yield from max(branches, key=lambda ns: sum(n.flops + n.bytes for n in ns))
 
 

@@ -19,8 +19,8 @@ _PLAIN = ("numpy", "cpu")  # kinds with one device, named without an index
 class Device:
     """A device by name: ``"cpu"``, ``"numpy"``, ``"opencl:0"``, ``"torch:mps"``, ...
 
-    Equal names give the same object. ``"auto"`` is resolved to a name by the caller of
-    `auto`.
+    Equal names give the same object. ``"auto"`` is the device that `auto` finds for a
+    training step of a small model.
 
     Attributes
     ----------
@@ -57,6 +57,8 @@ class Device:
     def __new__(cls, spec: str | Device = "cpu") -> Device:
         if isinstance(spec, Device):
             return spec
+        if spec == "auto":
+            return cls.auto()
         known = cls._known.get(spec)
         if known is not None:
             return known
@@ -89,6 +91,29 @@ class Device:
     @classmethod
     def cuda(cls, index: int = 0) -> Device:
         return cls(f"cuda:{index}")
+
+    @staticmethod
+    def auto(graph: Any = None, *, explain: bool = False, **work: Any) -> Any:
+        """The device of this machine that does some work soonest.
+
+        Parameters
+        ----------
+        graph : Graph, optional
+            The work; else ``flops=``, ``bytes=`` and more, see `helix_core.explain_auto`.
+        explain : bool
+            Return the table of all devices, with its ``device``, instead.
+
+        Returns
+        -------
+        Device, or AutoTable with ``explain``
+
+        >>> Device.auto(flops=1e3, bytes=1e3).kind in ("cpu", "numpy")
+        True
+        """
+        from ._auto import explain_auto
+
+        found = explain_auto(graph, **work)
+        return found if explain else found.device
 
     def __repr__(self) -> str:
         return f"Device({self.name!r})"
@@ -153,7 +178,9 @@ class Device:
         if self._profile is None:
             own = getattr(self.backend, "profile", None)
             if own is None:
-                from ._profile import profile as own  # a backend without one
+                from ._profile import profile  # a backend without one
+
+                own = profile
             self._profile = own(self)
         return self._profile
 

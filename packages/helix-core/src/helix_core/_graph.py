@@ -124,7 +124,7 @@ class Graph:
         """
         from ._cost import cost_of
 
-        return cost_of(self, device)
+        return cost_of(self, None if device is None else device.kernels)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Graph.from_json, (self.to_json(),)

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -64,7 +65,7 @@ def measure(device: Any) -> Any:
             ("bfloat16", dt.float32, "bfloat16"),
             ("float64", dt.float64, "float32"),
         )
-        if (rate := bench.tried(lambda d=dtype, c=compute: bench.product(d, c)))
+        if (rate := bench.tried(partial(bench.product, dtype, compute)))
     }
     bandwidth = bench.bandwidth()
     latency, link = bench.link()
@@ -72,7 +73,7 @@ def measure(device: Any) -> Any:
     return DeviceProfile(
         flops=flops or {"float32": bandwidth},
         bandwidth=bandwidth,
-        launch=bench.launch(),
+        launch=bench.started,
         link_latency=latency,
         link_bandwidth=link,
         rates=bench.rates(),
@@ -88,6 +89,7 @@ class _Bench:
     def __init__(self, device: Any) -> None:
         self.device = device
         self.backend = device.backend
+        self.started = self.launch()
 
     def put(self, *shape: int, dtype: Any = dt.float32) -> Any:
         """A buffer of numbers between 1 and 2, or of zeros."""
@@ -180,7 +182,7 @@ class _Bench:
         replay = max(self.seconds(lambda: many(tiny), calls=20) - start, 0.0) / 15
         long = self.chain(16, _KIND)
         fused = self.seconds(lambda: long(middle)) - start
-        single = self.run("add", middle, middle) - self.launch()
+        single = self.run("add", middle, middle) - self.started
         return start, replay, min(max(16 * single / max(fused, 1e-9), 1.0), 16.0)
 
     def chain(self, ops: int, size: int) -> Callable[..., Any]:
@@ -205,9 +207,10 @@ class _Bench:
 
         out = {}
         for kind, (name, operands, attrs) in _SAMPLES.items():
-            taken = self.tried(lambda s=(name, operands, attrs): self.sample(*s))
+            taken = self.tried(partial(self.sample, name, operands, attrs))
             if taken:
-                out[kind] = work_of(name, [o[0] for o in operands], attrs) / taken
+                work = work_of(name, [o[0] for o in operands], attrs)
+                out[kind] = work / max(taken - self.started, 0.1 * taken)
         return out
 
     def sample(
@@ -291,22 +294,31 @@ def _path(key: dict[str, Any]) -> Any:
 
 def _read(key: dict[str, Any]) -> Any:
     """The stored profile; None where there is none or it is damaged."""
-    from .contracts import DeviceProfile
-
     try:
         stored = json.loads(_path(key).read_text(encoding="utf-8"))
-        if stored["key"] != key:
-            return None
-        values = stored["profile"]
-        for name in ("flops", "rates"):
-            values[name] = {str(k): _positive(v) for k, v in values[name].items()}
-        for name in ("bandwidth", "launch", "link_bandwidth", "fusion"):
-            values[name] = _positive(values[name])
-        for name in ("link_latency", "start", "replay"):
-            values[name] = float(values[name])
-        return DeviceProfile(**values)
+        return from_dict(stored["profile"]) if stored["key"] == key else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def from_dict(values: dict[str, Any]) -> Any:
+    """The profile that ``asdict`` was made of.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError, AttributeError
+        If it is none.
+    """
+    from .contracts import DeviceProfile
+
+    values = dict(values)
+    for name in ("flops", "rates"):
+        values[name] = {str(k): _positive(v) for k, v in values[name].items()}
+    for name in ("bandwidth", "launch", "link_bandwidth", "fusion"):
+        values[name] = _positive(values[name])
+    for name in ("link_latency", "start", "replay"):
+        values[name] = float(values[name])
+    return DeviceProfile(**values)
 
 
 def _positive(value: Any) -> float:

@@ -14,7 +14,9 @@ GOLDEN = Path(__file__).parent / "golden"
 @pytest.fixture(scope="session")
 def dev():
     if "programs" not in plugins.names("backends"):
-        spec = BackendSpec(name="programs", factory=ProgramsBackend, kinds=("programs",))
+        spec = BackendSpec(
+            name="programs", factory=ProgramsBackend, kinds=("programs",)
+        )
         plugins.register(spec, "backends")
     return hx.Device("programs:0")
 

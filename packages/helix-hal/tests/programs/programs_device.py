@@ -11,7 +11,6 @@ from typing import Any
 import helix_core as hx
 import numpy as np
 from helix_core.reference.backend import LOWERINGS
-
 from helix_hal.loop.backend import KernelBackend
 from helix_hal.loop.host import HostDevice
 
@@ -57,10 +56,7 @@ def run(fn: Callable[..., Any], arrays: Any, dev: Any, dtype: str) -> Any:
     outs, pull = hx.vjp(several, *[xs[i] for i in which])
     rng = np.random.default_rng(5)
     cts = tuple(
-        [
-            hx.tensor(rng.standard_normal(y.shape), device=dev, dtype=dtype)
-            for y in outs
-        ]
+        [hx.tensor(rng.standard_normal(y.shape), device=dev, dtype=dtype) for y in outs]
     )
     grads = pull(cts)
     return [np.asarray(t.astype("float64").numpy()) for t in (*outs, *grads)]

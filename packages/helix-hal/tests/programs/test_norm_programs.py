@@ -3,9 +3,8 @@ from __future__ import annotations
 import helix_core as hx
 import numpy as np
 import pytest
-from programs_device import close
-
 from helix_hal.programs.norms import norm, norm_backward, norm_weights
+from programs_device import close
 
 SHAPES = [(3, 5), (1, 1), (2, 3, 7), (200, 3)]
 NORMS = {

@@ -4,9 +4,8 @@ import helix_core as hx
 import numpy as np
 import pytest
 import scipy.special
-from programs_device import close
-
 from helix_hal.programs.softmax import softmax
+from programs_device import close
 
 OPS = [hx.softmax, hx.log_softmax]
 

@@ -156,7 +156,9 @@ def test_integers_at_the_edges(dtype):
         edge = np.append(edge, np.array([-1, -7, -8], dtype))
         y = np.append(y, np.array([-1, -2, -3], dtype))
     x, y = np.meshgrid(edge, y)
-    lowest_by_one = (x == info.min) & (info.min < 0) & (np.int64(y.view(f"i{y.itemsize}")) == -1)
+    lowest_by_one = (
+        (x == info.min) & (info.min < 0) & (np.int64(y.view(f"i{y.itemsize}")) == -1)
+    )
     for name in ("floordiv", "mod"):
         check(name, x[~lowest_by_one], y[~lowest_by_one])
     for name in ("pow", "add", "mul"):
@@ -180,7 +182,9 @@ def test_cast_and_bitcast(dtype):
     x = np.abs(draw(dtype)) if d.category not in ("bool", "complex") else draw(dtype)
     only = ("complex", "bool") if d.category == "complex" else ()
     targets = [t for t in ALL if not only or t.category in only]
-    same = [t for t in ALL if t.itemsize == d.itemsize and "bool" not in (dtype, t.name)]
+    same = [
+        t for t in ALL if t.itemsize == d.itemsize and "bool" not in (dtype, t.name)
+    ]
 
     def all_of(t):
         casts = [bind(PRIMITIVES["cast"], t, dtype=to) for to in targets]
@@ -246,7 +250,9 @@ def test_long_sums():
     x = np.random.default_rng(0).uniform(0, 1, 1 << 20).astype(np.float32)
     check("reduce_sum", x, axes=(0,), tol=1e-5)
     check("reduce_sum", np.ones(1 << 13, np.float16), axes=(0,))
-    (sums,) = run("cumulative", (x,), {"kind": "sum", "axis": 0, "reverse": False}, "xla:0")
+    (sums,) = run(
+        "cumulative", (x,), {"kind": "sum", "axis": 0, "reverse": False}, "xla:0"
+    )
     exact = np.cumsum(x, dtype=np.float64)
     assert np.abs(sums.numpy() - exact).max() < 1e-6 * exact[-1]
 
@@ -370,7 +376,9 @@ def test_index_of_nothing():
     x, none = draw("float32", (0, 3)), np.zeros((0,), np.int32)
     check("gather", x, none, axis=0)
     check("scatter", x, none, x, axis=0, mode="set")
-    check("scatter", x, np.zeros(2, np.int32), draw("float32", (2, 3)), axis=0, mode="add")
+    check(
+        "scatter", x, np.zeros(2, np.int32), draw("float32", (2, 3)), axis=0, mode="add"
+    )
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -412,7 +420,9 @@ def test_random_bits(bits, shape):
 
 def test_known_answer_of_philox():
     """Random123's kat_vectors, philox4x32 10 rounds, counter and key zero."""
-    got = run("random_bits", (np.zeros(4, np.uint32),), {"shape": (4,), "bits": 32}, "xla:0")
+    got = run(
+        "random_bits", (np.zeros(4, np.uint32),), {"shape": (4,), "bits": 32}, "xla:0"
+    )
     want = [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
     assert got[0].tolist() == want
 

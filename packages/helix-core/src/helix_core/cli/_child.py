@@ -45,6 +45,32 @@ def devices(name: str) -> dict[str, Any]:
     return {"state": "loaded", "reason": "", "devices": infos}
 
 
+def profiles(name: str) -> dict[str, Any]:
+    """As `devices`, and for each what it was measured to do."""
+    from .. import _device, plugins
+
+    answer = devices(name)
+    if not answer["devices"]:
+        return answer
+    backend = plugins.load("backends", name)()
+    dist, _, short = name.rpartition(":")
+    found = plugins.records("backends", dist)
+    kinds = next(r for r in found if r.name == short).spec.kinds
+    rows = []
+    for info in answer["devices"]:
+        for kind in [info["kind"]] if info["kind"] else kinds:
+            dev = _device.Device(f"{kind}:{info['index']}")
+            dev._backend, dev._kernels = backend, None
+            row = {"device": dev.name, "info": info, "profile": None, "why": ""}
+            try:
+                row["profile"] = asdict(dev.profile)
+                row["kernels"] = sorted(dev.kernels)
+            except Exception as e:
+                row["why"] = f"{type(e).__name__}: {e}"
+            rows.append(row)
+    return answer | {"devices": rows}
+
+
 def check(name: str, device: str) -> str:
     """Run a small program on a device of a backend, and compare."""
     import numpy as np
@@ -65,6 +91,7 @@ def check(name: str, device: str) -> str:
 TASKS: dict[str, Callable[..., Any]] = {
     "records": records,
     "devices": devices,
+    "profiles": profiles,
     "check": check,
 }
 

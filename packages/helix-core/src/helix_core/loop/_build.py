@@ -219,14 +219,15 @@ class Builder:
         self,
         init: Sequence[Init],
         dtype: str | Sequence[str],
-        width: int = 1,
+        width: int | Sequence[int] = 1,
         reverse: bool = False,
         restart: bool = False,
     ) -> Iterator[Steps]:
         """A pass in order: ``state`` before the step, ``next(*states)`` once.
 
         ``init``: values, numbers, or functions that make a value in the stage's head
-        (in each block). ``restart``: begin anew with each block.
+        (in each block). ``width``: of all states, or of each. ``restart``: begin anew
+        with each block.
         """
         dtypes = [dtype] * len(init) if isinstance(dtype, str) else list(dtype)
         with self._stage("scan", reverse, init, dtypes, width, restart) as steps:
@@ -240,7 +241,7 @@ class Builder:
         reverse: bool,
         init: Any,
         dtypes: Any,
-        width: int,
+        width: int | Sequence[int],
         restart: bool,
     ) -> Iterator[Steps]:
         if self._serial is None:
@@ -248,15 +249,17 @@ class Builder:
         head, self._pending = self._pending, []
         outer, self._here = self._here, head
         first = len(self._states)
-        for value, dtype in zip(init, dtypes, strict=True):
+        widths = [width] * len(init) if isinstance(width, int) else list(width)
+        for value, dtype, wide in zip(init, dtypes, widths, strict=True):
             made = value() if callable(value) else value
             if not isinstance(made, Expr):
                 made = self.const(made, dtype)
-            self._states.append(State(dtype, width, made.id))
+            self._states.append(State(dtype, wide, made.id))
         own = range(first, len(self._states))
         self._here = outer
         with self._body([]) as body:
-            steps = Steps(self, kind, [(j, dtypes[j - first], width) for j in own])
+            carried = zip(own, dtypes, widths, strict=True)
+            steps = Steps(self, kind, list(carried))
             yield steps
         updates = tuple([e.id for e in steps.given])
         self._stages.append(

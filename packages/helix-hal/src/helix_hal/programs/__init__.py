@@ -11,7 +11,7 @@ from importlib import import_module
 
 from helix_core.contracts import KernelSpec
 
-FAMILIES = ("softmax", "norms")
+FAMILIES = ("softmax", "norms", "causal_conv1d", "selective_scan")
 
 
 def specs(backend: str, priority: int = 50) -> list[KernelSpec]:

@@ -54,6 +54,11 @@ def rows(dev: Any, x: Buffer) -> Buffer:
     return flat
 
 
+def channels_last(dev: Any, x: Buffer) -> Buffer:
+    """Neighbours of the last axis are neighbours in memory; a copy where need be."""
+    return x if x.shape[-1] == 1 or x.strides[-1] == 1 else dense(dev, x)
+
+
 def flat(dev: Any, x: Buffer) -> Buffer:
     """One axis, in C order."""
     out = dense(dev, x).reshape((x.size,))

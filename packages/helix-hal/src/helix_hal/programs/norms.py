@@ -7,7 +7,6 @@ from typing import Any
 
 from helix_core.loop import Builder, Expr, LoopProgram
 
-from helix_hal.loop.buffer import Buffer
 from helix_hal.programs._kernels import Kernel, serves, wide
 from helix_hal.programs._run import empty, flat, launch, like, rows
 from helix_hal.programs.sums import add_up, parts

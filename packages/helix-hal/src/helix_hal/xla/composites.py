@@ -60,9 +60,7 @@ class Jitted:
         return True
 
 
-def bodies(
-    name: str, avals: tuple[Any, ...], attrs: dict[str, Any]
-) -> list[Composite]:
+def bodies(name: str, avals: tuple[Any, ...], attrs: dict[str, Any]) -> list[Composite]:
     """The composites of this name that operands of these types may be for.
 
     ``name.bwd`` has one for every pattern of differentiable inputs and residuals.

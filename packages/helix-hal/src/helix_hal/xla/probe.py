@@ -10,7 +10,6 @@ def probe() -> bool | str:
     missing = [name for name in ("jax", "jaxlib") if find_spec(name) is None]
     if missing:
         return (
-            f"{' and '.join(missing)} not installed. "
-            "Hint: pip install 'helix-hal[xla]'"
+            f"{' and '.join(missing)} not installed. Hint: pip install 'helix-hal[xla]'"
         )
     return True

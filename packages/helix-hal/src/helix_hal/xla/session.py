@@ -51,7 +51,9 @@ _BYTES = re.compile(r"(\d+)\s*bytes")
 
 
 @contextmanager
-def errors(op: str, where: str, source: Callable[[], str] | None = None) -> Iterator[Any]:
+def errors(
+    op: str, where: str, source: Callable[[], str] | None = None
+) -> Iterator[Any]:
     """JAX's runtime errors as ours.
 
     Parameters

@@ -60,7 +60,9 @@ def _write(
     window = tuple(i for i in range(x.ndim) if i != axis)
     how = lax.ScatterDimensionNumbers(window, (axis,), (axis,))
     if unique:  # those that lose are all outside, where they are dropped
-        at = jnp.where(at == x.shape[axis], x.shape[axis] + lax.iota(at.dtype, at.size), at)
+        at = jnp.where(
+            at == x.shape[axis], x.shape[axis] + lax.iota(at.dtype, at.size), at
+        )
     return run(x, at[:, None], rows, how, mode=DROP, unique_indices=unique)
 
 

@@ -21,7 +21,7 @@ def _full(shape: Any, value: Any, dtype: Any, weak: bool = False) -> Array:
 
 def _iota(n: int, dtype: Any) -> Array:
     kind = dtype.category
-    if kind in ("int", "uint") or dtype.itemsize >= 4 and kind == "float":
+    if kind in ("int", "uint") or (dtype.itemsize >= 4 and kind == "float"):
         return lax.iota(dtype.dtype, n)
     return lax.convert_element_type(lax.iota(np.int64, n), dtype.dtype)
 

@@ -19,6 +19,7 @@ from tools.workspace import ROOT, packages
 # of the names that helix_core re-exports: title, the private files they come from
 CORE = (
     ("Tensors", "_tensor _create _dtypes _device _errors _dlpack"),
+    ("Choosing a device", "_auto _profile _cost _fallback _survey"),
     ("Elementwise functions", "_ops _elementary"),
     ("Activations", "activations"),
     ("Moving elements", "_shape _pad _indexing _arrange linalg"),

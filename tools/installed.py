@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import json
 import pkgutil
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 
@@ -42,16 +43,35 @@ def check_absent(modules: list[str]) -> list[str]:
     ]
 
 
-def import_all(name: str) -> tuple[list[str], list[str]]:
-    """Import a module and every module in it: their names, and what went wrong."""
+def optional(module: str) -> frozenset[str]:
+    """What the extras of a module's distribution bring, as names of modules."""
+    try:
+        requires = distribution(module.replace("_", "-")).requires or []
+    except PackageNotFoundError:
+        return frozenset()
+    names = [re.split(r"[^\w.-]", r)[0] for r in requires if "extra ==" in r]
+    return frozenset(n.replace("-", "_").lower() for n in names)
+
+
+def import_all(
+    name: str, extras: frozenset[str] = frozenset()
+) -> tuple[list[str], list[str]]:
+    """Import a module and every module in it: their names, and what went wrong.
+
+    A module that needs one of the absent ``extras`` is left out.
+    """
     try:
         module = importlib.import_module(name)
+    except ModuleNotFoundError as e:
+        if e.name is not None and e.name.split(".")[0] in extras:
+            return [], []
+        return [name], [f"import {name}: {type(e).__name__}: {e}"]
     except (Exception, SystemExit) as e:
         return [name], [f"import {name}: {type(e).__name__}: {e}"]
     names, wrong = [name], []
     for found in pkgutil.iter_modules(getattr(module, "__path__", []), f"{name}."):
         if not found.name.endswith(".__main__"):  # would run it
-            more, failed = import_all(found.name)
+            more, failed = import_all(found.name, extras)
             names += more
             wrong += failed
     return names, wrong
@@ -65,7 +85,7 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--absent", nargs="*", default=[], help="modules")
     given = parser.parse_args(args)
     wrong = check_origins(given.origin, given.house) + check_absent(given.absent)
-    names, failed = import_all(given.module)
+    names, failed = import_all(given.module, optional(given.module))
     for line in wrong + failed:
         print(f"isolated: {line}")
     print(f"isolated: {given.module}: {len(names) - len(failed)} modules imported")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helix_hal.cpu import cache
+from helix_hal import cache
 from helix_hal.cpu.jit import kernel
 
 # Counts compilations with numba's own events, not with our counters.

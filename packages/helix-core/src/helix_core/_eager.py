@@ -18,7 +18,7 @@ from ._cell import Cell, Parameter
 from ._create import as_tensor
 from ._dtypes import DType, as_dtype, promote
 from ._errors import DTypeError, HelixError
-from ._primitive import bind, check_concrete, mixed_devices
+from ._primitive import bind, check_concrete, mixed_devices, no_room
 from ._primitives.create import full_p
 from ._primitives.elementwise import cast_p
 from ._state import STATE
@@ -152,6 +152,8 @@ def binary(prim: Any, inexact: bool = False) -> Binary:
             out = dev.table[name](dev, x.buffer, y.buffer)
         except HelixError:
             raise
+        except MemoryError as e:
+            raise no_room(name, avals, dev) from e
         except Exception:
             check_concrete(name, (x, y))
             raise
@@ -239,6 +241,8 @@ def unary(prim: Any, inexact: bool = False) -> Callable[..., Any]:
             out = dev.table[name](dev, x.buffer)
         except HelixError:
             raise
+        except MemoryError as e:
+            raise no_room(name, avals, dev) from e
         except Exception:
             check_concrete(name, (x,))
             raise

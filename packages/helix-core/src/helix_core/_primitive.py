@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ._aval import Aval
-from ._errors import DeviceError, HelixError, TraceError
+from ._errors import DeviceError, HelixError, OutOfMemory, TraceError
 from ._state import STATE
 from ._tape import Node, ghost
 from ._tensor import Tensor
@@ -185,6 +185,8 @@ def bind(prim: Primitive, *args: Tensor, device: Any = None, **attrs: Any) -> An
         out = dev.table[prim.name](dev, *[a.buffer for a in args], **attrs)
     except HelixError:
         raise
+    except MemoryError as e:
+        raise no_room(prim.name, avals, dev) from e
     except Exception:
         check_concrete(prim.name, args)
         raise
@@ -229,6 +231,15 @@ def mixed_devices(name: str, args: Any) -> None:
     raise DeviceError(
         f"[{name}] expected tensors on one device; got {', '.join(names)}. "
         f"Hint: move one with x.to({names[0]!r})"
+    )
+
+
+def no_room(name: str, avals: tuple[Aval, ...], dev: Any) -> OutOfMemory:
+    """The error of an op whose result a host library had no memory for."""
+    size = sum(a.nbytes for a in avals)
+    return OutOfMemory(
+        f"[{name}] expected room for {size} bytes on {dev.name!r}, for "
+        f"{', '.join(map(repr, avals))}. Hint: a smaller batch, or let go of tensors"
     )
 
 

@@ -86,6 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     progress = _Progress(len(cases), args.v, args.x)
     try:
         report = _runner.run(target, args.profile, args.k, known, progress)
+    except Unavailable as e:
+        print(e, file=sys.stderr)
+        return 2
     except _Stop as e:
         progress.close()
         print(f"FAILED {e.args[0].case.id}\n    {e.args[0].reason}")

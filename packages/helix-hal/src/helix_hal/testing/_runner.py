@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from ._case import Case, Declined
@@ -140,9 +141,15 @@ def run(
     Raises
     ------
     Unavailable
-        There is no such device.
+        There is no such device, or no Hypothesis for the profile "full".
     """
-    from ._target import target_for
+    from ._target import Unavailable, target_for
+
+    if profile == "full" and find_spec("hypothesis") is None:
+        raise Unavailable(
+            "[testing] expected Hypothesis for the profile 'full'. "
+            "Hint: pip install 'helix-hal[test]'"
+        )
 
     if isinstance(target, str):
         target = target_for(target)

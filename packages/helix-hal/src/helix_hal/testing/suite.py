@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from ._case import Section
 from .sections.arithmetic import Arithmetic as Arithmetic
+from .sections.checkpoints import Checkpoints as Checkpoints
+from .sections.compiled import Compiled as Compiled
 from .sections.composites import Composites as Composites
 from .sections.contractions import Contractions as Contractions
 from .sections.control import Control as Control
+from .sections.determinism import Determinism as Determinism
 from .sections.dtypes import Dtypes as Dtypes
+from .sections.errors import Errors as Errors
 from .sections.fourier import Fourier as Fourier
 from .sections.indexing import Indexing as Indexing
+from .sections.memory import Memory as Memory
 from .sections.movement import Movement as Movement
+from .sections.protocol import Protocol as Protocol
 from .sections.random import Random as Random
 from .sections.reductions import Reductions as Reductions
 from .sections.scans import Scans as Scans
+from .sections.shapes import Shapes as Shapes
 from .sections.sorting import Sorting as Sorting
+from .sections.transfers import Transfers as Transfers
 
 SECTIONS: tuple[type[Section], ...] = (
+    Protocol,
     Arithmetic,
     Dtypes,
     Movement,
@@ -24,11 +33,18 @@ SECTIONS: tuple[type[Section], ...] = (
     Indexing,
     Scans,
     Contractions,
-    Composites,
-    Random,
-    Control,
     Sorting,
     Fourier,
+    Control,
+    Random,
+    Composites,
+    Compiled,
+    Checkpoints,
+    Transfers,
+    Determinism,
+    Errors,
+    Memory,
+    Shapes,
 )
 
 

@@ -46,6 +46,7 @@ class Movement(Section):
         t.op("concat", x, x[:, ::-1], axis=1)
         t.op("pad", x, some((), dtype, 1), pads=((1, 0, 0), (0, 1, 0), (0, 0, 1)))
         t.op("identity", x)
+        t.op("stop_gradient", x)
 
     @each([(), (1,), (0,), (2, 0, 3)])
     def small(self, *shape: int) -> None:

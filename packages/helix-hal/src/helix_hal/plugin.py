@@ -16,6 +16,14 @@ def helix_backends() -> list[BackendSpec]:
             summary="numba kernels on every core, BLAS through NumPy, FFT through scipy.",
         ),
         BackendSpec(
+            name="opencl",
+            factory="helix_hal.opencl.backend:OpenClBackend",
+            kinds=("opencl",),
+            contract=(1, 0),
+            probe="helix_hal.opencl.drivers:probe",
+            summary="Kernels in OpenCL C for GPUs and CPUs of any vendor.",
+        ),
+        BackendSpec(
             name="xla",
             factory="helix_hal.xla.backend:XlaBackend",
             kinds=("xla", "tpu"),

@@ -1,0 +1,1 @@
+"""The ``opencl`` backend: devices ``opencl:0``, ... of any vendor's driver."""

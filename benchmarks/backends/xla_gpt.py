@@ -69,7 +69,7 @@ def _helix_model(variant: str, device: Any) -> Any:
         def loss(self, x: Any, y: Any) -> Any:
             for w, b in zip(self.w[:-1], self.b[:-1], strict=True):
                 x = hx.relu(x @ w + b)
-            return hx.cross_entropy(x @ self.w[-1] + self.b[-1], y)
+            return hx.losses.cross_entropy(x @ self.w[-1] + self.b[-1], y)
 
     return MLP()
 

@@ -55,6 +55,11 @@ class XlaBackend:
             unified_memory=on_host,
         )
 
+    def profile(self, device: Any) -> Any:
+        from helix_core._profile import profile
+
+        return profile(device)
+
     def from_host(self, array: np.ndarray, device: Any) -> jax.Array:
         """The array was given up: on the CPU JAX may go on using its memory."""
         with errors("from_host", device.name), wide(True):

@@ -50,6 +50,13 @@ def _conv(
         return none
     dtype = x.dtype
     x, w = (accumulated(rounded(a, compute)) for a in (x, w))
+    if any(n < 0 for pair in padding for n in pair):
+        # XLA's CPU miscounts padding of (-1, 1): jax 0.10.2 gives the unshifted result
+        edges = [
+            (lo, hi, d - 1) for (lo, hi), d in zip(padding, lhs_dilation, strict=True)
+        ]
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * 2 + edges)
+        padding, lhs_dilation = [(0, 0)] * len(padding), [1] * len(padding)
     axes = "".join(chr(ord("a") + i) for i in range(x.ndim - 2))
     y = lax.conv_general_dilated(
         x,

@@ -24,6 +24,14 @@ def helix_backends() -> list[BackendSpec]:
             summary="Kernels in OpenCL C for GPUs and CPUs of any vendor.",
         ),
         BackendSpec(
+            name="cuda",
+            factory="helix_hal.cuda.backend:CudaBackend",
+            kinds=("cuda",),
+            contract=(1, 0),
+            probe="helix_hal.cuda.probe:probe",
+            summary="NVIDIA GPUs: loop programs compiled by numba-cuda.",
+        ),
+        BackendSpec(
             name="xla",
             factory="helix_hal.xla.backend:XlaBackend",
             kinds=("xla", "tpu"),

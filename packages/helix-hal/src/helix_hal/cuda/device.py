@@ -10,6 +10,7 @@ import numpy as np
 from helix_core import CompileError, DeviceError, OutOfMemory
 from helix_core.contracts import DeviceInfo
 from helix_core.loop import SCALAR_OPS, LoopProgram
+
 from helix_hal.cuda.renderer import ROWS, CudaRenderer
 from helix_hal.cuda.scalars import functions
 from helix_hal.loop.device import Features, Launch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from helix_core.loop import LoopProgram
+
 from helix_hal.loop.numba_source import TYPES, PythonRenderer
 
 ROWS = 32768  # blocks along y; more go along z (the hardware's limit is 65,535)

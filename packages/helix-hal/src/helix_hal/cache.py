@@ -28,7 +28,16 @@ from typing import Any
 
 from helix_core import platform
 
-__all__ = ["CacheStats", "cache_dir", "clear", "entry", "folder", "read", "save", "stats"]
+__all__ = [
+    "CacheStats",
+    "cache_dir",
+    "clear",
+    "entry",
+    "folder",
+    "read",
+    "save",
+    "stats",
+]
 
 LIMIT_BYTES = 1 << 30
 SUFFIX = ".hxk"

@@ -201,6 +201,8 @@ class CRenderer(Renderer):
         if dtype.startswith("u"):
             end = "ul" if bits == 64 else "u"
             return f"(({self.types[dtype]}){value % 2**bits}{end})"
+        if bits == 32 and value > -(2**31):
+            return str(value) if value >= 0 else f"({value})"
         end = "l" if bits == 64 else ""
         if value == -(2 ** (bits - 1)):  # no literal is that low
             return f"(({self.types[dtype]})({value + 1}{end} - 1))"

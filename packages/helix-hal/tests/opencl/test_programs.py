@@ -1,0 +1,147 @@
+"""Loop programs in OpenCL C, in every form, against the interpreter."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import render_programs
+from helix_hal.loop.legal import legal
+from helix_hal.loop.render import cooperative
+from helix_hal.opencl.launch import ProgramLaunch
+from helix_hal.opencl.renderer import OpenClRenderer
+
+GOLDEN = Path(__file__).parent / "golden"
+SHARED = ["softmax of short rows", "softmax of long rows", "argmax"]
+
+
+class AsOnGpu:
+    """The device, taken for a GPU."""
+
+    on_cpu = False
+
+    def __init__(self, device):
+        self._device = device
+
+    def __getattr__(self, name):
+        return getattr(self._device, name)
+
+
+def runner(device, launch, offsets=None):
+    def run(program, memories, sizes):
+        there = [device.allocate(max(m.nbytes, 1)) for m in memories]
+        for memory, array in zip(there, memories, strict=True):
+            if array.size:
+                device.write(memory, array)
+        launch(program)(there, offsets or [0] * len(there), sizes)
+        for memory, array in zip(there, memories, strict=True):
+            if array.size:
+                device.read(memory, 0, array)
+            device.free(memory)
+
+    return run
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["int32", "int64"])
+@pytest.mark.parametrize("name", render_programs.CASES)
+def test_it_does_what_the_program_means(device, name, wide):
+    run = runner(device, lambda p: device.compile(p, wide))
+    render_programs.compare(render_programs.CASES[name](), run)
+
+
+@pytest.mark.parametrize("name", render_programs.CASES)
+def test_so_do_the_kernels_for_gpus(device, name):
+    gpu = AsOnGpu(device)
+    render_programs.compare(
+        render_programs.CASES[name](),
+        runner(device, lambda p: ProgramLaunch(gpu, p, False)),
+    )
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_groups_share_the_steps_of_a_point(device, name):
+    program, _, sizes = case = render_programs.CASES[name]()
+    assert cooperative(program)
+
+    def launch(p):
+        made = ProgramLaunch(AsOnGpu(device), p, False)
+        form = made._form("group", 64)
+        points = sizes[p.grid[0]]
+
+        def run(memories, offsets, values):
+            form.run(memories, (*offsets, *values), (points * 64,))
+
+        return run
+
+    render_programs.compare(case, runner(device, launch))
+
+
+def test_views_begin_where_their_offset_says(device):
+    program, memory, _ = render_programs.padded(4)
+    x = np.arange(20, dtype=np.float32)
+    run = runner(device, lambda p: device.compile(p, False), [5, 0])
+    run(program, [x, memory["y"]], [3, 4, 4, 0])
+    assert memory["y"].tolist() == x[5:17].tolist()
+
+
+def test_additions_to_one_place_are_all_counted(device):
+    from helix_core.loop import Builder
+
+    for dtype in sorted(device.features.atomic_add):
+        b = Builder("count")
+        n, x, y = b.size("n"), b.input("x", dtype), b.inout("y", dtype)
+        i = b.axis(n)
+        y.add(i % 3, x[i])
+        memories = [np.ones(9000, dtype), np.full(3, 2, dtype)]
+        for launch in (
+            lambda p: device.compile(p, False),
+            lambda p: ProgramLaunch(AsOnGpu(device), p, False),
+        ):
+            runner(device, launch)(b.build(), memories, [9000])
+        assert memories[1].tolist() == [6002] * 3
+
+
+def test_every_half_and_every_bfloat16_is_converted_exactly(device):
+    import ml_dtypes
+    from helix_core.loop import Builder
+
+    bits = np.arange(65536, dtype=np.uint16)
+    rng = np.random.default_rng(0)
+    wide = rng.integers(0, 2**32, 200_000, dtype=np.uint32).view(np.float32)
+    for name, kind in (("float16", np.float16), ("bfloat16", ml_dtypes.bfloat16)):
+        for source, target, x in (
+            (name, "float32", bits.view(kind)),
+            ("float32", name, wide),
+        ):
+            b = Builder("convert")
+            n, a, y = b.size("n"), b.input("x", source), b.output("y", target)
+            i = b.axis(n)
+            y[i] = a[i].cast(target)
+            with np.errstate(all="ignore"):
+                want = x.astype(np.float32 if target == "float32" else kind)
+            got = np.empty_like(want)
+            run = runner(device, lambda p: device.compile(p, False))
+            run(b.build(), [x, got], [x.size])
+            with np.errstate(invalid="ignore"):  # NaN that signal
+                pair = got.astype(np.float64), want.astype(np.float64)
+            np.testing.assert_array_equal(*pair)
+
+
+@pytest.mark.parametrize(
+    "name, form",
+    [
+        ("softmax of short rows", "tiles"),
+        ("softmax of short rows", "group"),
+        ("lanes", "tiles"),
+        ("blocks", "items"),
+        ("groups", "items"),
+    ],
+)
+def test_the_source_is_the_one_on_record(device, name, form):
+    program, _, _ = render_programs.CASES[name]()
+    source = OpenClRenderer(legal(program, device.features), form, 64).source()
+    path = GOLDEN / f"{form}_{name.replace(' ', '_')}.cl"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(source)
+        pytest.fail(f"{path.name} was not there: read it, and run again")
+    assert source == path.read_text()

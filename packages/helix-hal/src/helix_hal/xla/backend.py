@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from helix_core._aval import Aval
 from helix_core._dtypes import ALL, as_dtype
-from helix_core.contracts import DeviceInfo, KernelSpec
+from helix_core.contracts import DeviceInfo, DeviceProfile, KernelSpec
 
 from .composites import specs
 from .eager import LOWERINGS
@@ -55,10 +55,12 @@ class XlaBackend:
             unified_memory=on_host,
         )
 
-    def profile(self, device: Any) -> Any:
+    def profile(self, device: Any) -> DeviceProfile:
+        """Measured by core's small programs, then read from the cache."""
         from helix_core._profile import profile
 
-        return profile(device)
+        found: DeviceProfile = profile(device)
+        return found
 
     def from_host(self, array: np.ndarray, device: Any) -> jax.Array:
         """The array was given up: on the CPU JAX may go on using its memory."""

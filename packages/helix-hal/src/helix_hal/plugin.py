@@ -32,6 +32,14 @@ def helix_backends() -> list[BackendSpec]:
             summary="NVIDIA GPUs: loop programs compiled by numba-cuda.",
         ),
         BackendSpec(
+            name="torch",
+            factory="helix_hal.torch.backend:TorchBackend",
+            kinds=("torch",),
+            contract=(1, 0),
+            probe="helix_hal.torch.probe:probe",
+            summary="PyTorch on the CPU and on GPUs: torch:cpu, torch:cuda, torch:mps.",
+        ),
+        BackendSpec(
             name="xla",
             factory="helix_hal.xla.backend:XlaBackend",
             kinds=("xla", "tpu"),

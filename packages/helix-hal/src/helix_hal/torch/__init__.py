@@ -1,0 +1,1 @@
+"""The ``torch`` backend: PyTorch as executor, on every device that it knows."""

@@ -1,0 +1,12 @@
+"""Whether the backend can work here, told without importing torch."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+
+def probe() -> bool | str:
+    """True, or what is missing and how to get it."""
+    if find_spec("torch") is None:
+        return "torch not installed. Hint: pip install 'helix-hal[torch]'"
+    return True

@@ -14,7 +14,7 @@ import numpy as np
 from helix_core import Device, DeviceError
 from helix_core._aval import Aval
 from helix_core._dtypes import DType
-from helix_core.contracts import DeviceInfo, KernelSpec
+from helix_core.contracts import DeviceInfo, DeviceProfile, KernelSpec
 from helix_core.loop import LoopProgram
 
 from helix_hal.loop.buffer import Buffer
@@ -144,6 +144,16 @@ class KernelBackend:
 
     def load(self, device: Device) -> float | None:
         return None
+
+    def profile(self, device: Device) -> DeviceProfile:
+        from helix_core._profile import profile
+
+        found: DeviceProfile = profile(device)
+        return found
+
+    def bytes_in_use(self, device: Device) -> int:
+        """Bytes that buffers hold."""
+        return self.engine(device).pool.used
 
     def compile(self, graph: Any, device: Device) -> Any:
         from helix_core._interpreter import plan_for

@@ -30,7 +30,7 @@ class HostDevice:
         Bytes that it has; default: as many as the host.
     """
 
-    features = Features(dtypes=_DTYPES, arithmetic=_DTYPES)
+    features = Features(dtypes=_DTYPES, arithmetic=_DTYPES, group=1024)
 
     def __init__(self, capacity: int = 0) -> None:
         self.capacity, self.used = capacity, 0

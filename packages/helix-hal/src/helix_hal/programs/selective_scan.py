@@ -197,6 +197,14 @@ def _narrow(device: Any, u: Any, dt: Any, A: Any, *avals: Any, **flags: Any) -> 
     return ok
 
 
+def _grouped(device: Any, *avals: Any, **flags: Any) -> Any:
+    """The backward pass sums over groups of channels."""
+    room = device.backend.engine(device).features.group
+    if room < 2:
+        return "expected a device whose points act in groups"
+    return floats(device, *avals)
+
+
 def _given(
     dev: Any, args: tuple[Any, ...], flags: dict[str, Any]
 ) -> tuple[Form, dict[str, Buffer], dict[str, int], tuple[Any, ...]]:
@@ -242,7 +250,7 @@ def _plain(dev: Any, *args: Any, **flags: Any) -> Any:
     return _fwd(dev, *args, **flags)[:2]
 
 
-@serves(KERNELS, "selective_scan.bwd", supports=_narrow)
+@serves(KERNELS, "selective_scan.bwd", supports=_grouped)
 def _bwd(dev: Any, *args: Any, **flags: Any) -> Any:
     f, bufs, sizes, (ends, dy, dlast) = _given(dev, args, flags)
     (n, t, d), dtype, real = args[0].shape, args[0].dtype, wide(f.dtype)

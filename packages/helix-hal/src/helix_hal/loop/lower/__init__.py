@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from helix_hal.loop.lower import elementwise, movement, reduce
+from helix_hal.loop.lower import (
+    contract,
+    elementwise,
+    index,
+    movement,
+    random,
+    reduce,
+    scan,
+    sort,
+)
 
 LOWERINGS: dict[str, Callable[..., Any]] = {}
-for _m in (elementwise, movement, reduce):
+for _m in (elementwise, movement, reduce, index, scan, sort, random, contract):
     LOWERINGS |= _m.LOWERINGS

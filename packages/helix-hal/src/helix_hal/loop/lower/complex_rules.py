@@ -89,7 +89,8 @@ def _sqrt(x: Pair) -> Pair:
     wild = x.im.abs().eq(INF)
     left = x.re.eq(-INF)
     re = wild.where(INF, (left & ~is_nan(x.im)).where(0.0, re))
-    im = wild.where(x.im, left.where(negative.where(-INF, INF), im))
+    edge = negative.where(x.im._coerce(-INF), INF)
+    im = wild.where(x.im, left.where(edge, im))
     right = x.re.eq(INF) & ~is_nan(x.im) & ~wild
     return Pair(right.where(INF, re), right.where(x.im * 0.0, im))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 from helix_core._dtypes import DType
@@ -139,6 +140,9 @@ def full(
     """One number on the device, seen from everywhere: no memory, no program."""
     if dtype not in engine.dtypes:
         engine.refuse(dtype, "full")
+    nbytes = prod(shape) * dtype.itemsize
+    if engine.info.memory and nbytes > engine.info.memory:
+        engine.pool.take(nbytes)  # says that there is no room
     return engine.scalar(value, dtype).broadcast(shape)
 
 

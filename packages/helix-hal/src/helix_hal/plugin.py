@@ -40,6 +40,14 @@ def helix_backends() -> list[BackendSpec]:
             summary="PyTorch on the CPU and on GPUs: torch:cpu, torch:cuda, torch:mps.",
         ),
         BackendSpec(
+            name="webgpu",
+            factory="helix_hal.webgpu.backend:WebGpuBackend",
+            kinds=("webgpu", "vulkan", "metal", "dx12"),
+            contract=(1, 0),
+            probe="helix_hal.webgpu.adapters:probe",
+            summary="Kernels in WGSL for GPUs by Vulkan, Metal or D3D12, through wgpu.",
+        ),
+        BackendSpec(
             name="xla",
             factory="helix_hal.xla.backend:XlaBackend",
             kinds=("xla", "tpu"),

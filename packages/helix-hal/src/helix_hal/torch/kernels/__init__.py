@@ -1,7 +1,6 @@
-"""Kernels: composites as torch computes them."""
+"""Kernels: composites as torch computes them. Importing this fills ``SPECS``."""
 
 from __future__ import annotations
 
-from helix_core.contracts import KernelSpec
-
-SPECS: list[KernelSpec] = []
+from . import attention, conv, elementwise, linear, norm, optim, scan  # noqa: F401
+from .specs import SPECS as SPECS

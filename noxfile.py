@@ -114,6 +114,32 @@ def parity(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def backend(session: nox.Session) -> None:
+    """The conformance kit on every backend, and what really ran (-- NAME ...)."""
+    run(session, "peers", "python", "-m", "tools.backends", *session.posargs)
+
+
+@nox.session(default=False)
+def third_party(session: nox.Session) -> None:
+    """A stranger's backend, as a distribution of its own, through the whole kit."""
+    fixture = ROOT / "tests" / "fixtures" / "helix-sample-backend"
+    with tempfile.TemporaryDirectory() as folder:
+        pip = ["python", "-m", "pip", "install", "--quiet", "--no-deps"]
+        pip += ["--no-build-isolation", "--target", folder, str(fixture)]
+        run(session, "dev", *pip)
+        kit = ["python", "-m", "helix_hal.testing", "--backend", "c99"]
+        python = env(session, "dev")
+        session.run(str(python), *kit[1:], external=True, env={"PYTHONPATH": folder})
+
+
+@nox.session(default=False)
+def install_matrix(session: nox.Session) -> None:
+    """Useful subsets of the packages, each running its README's example."""
+    run(session, "dev", "python", "-m", "tools.wheelhouse")
+    run(session, "dev", "python", "-m", "tools.install_matrix", *session.posargs)
+
+
+@nox.session(default=False)
 @nox.parametrize("package", [nox.param(p, id=p.name) for p in PACKAGES])
 def isolated(session: nox.Session, package: Package) -> None:
     """One package alone, from its wheel (-- --sdist: from its sdist)."""

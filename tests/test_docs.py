@@ -25,6 +25,7 @@ PLUGIN = ROOT / "docs" / "first-plugin.md"
 SAMPLES = {  # their distributions are in tests/fixtures; see test_samples.py
     ROOT / "docs" / "write-a-layer.md": "helix-sample-layer",
     ROOT / "docs" / "write-an-optimizer.md": "helix-sample-optimizer",
+    ROOT / "docs" / "write-a-backend.md": "helix-sample-backend",
 }
 BUILDING = {PLUGIN, *SAMPLES}  # pages that build a distribution
 PAGES = sorted(

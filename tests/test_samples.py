@@ -58,7 +58,8 @@ def test_the_pages_example_runs(page, folder, site, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("layers", "min_gru"), ("optimizers", "lion")]
+    ("kind", "name"),
+    [("layers", "min_gru"), ("optimizers", "lion"), ("backends", "c99")],
 )
 def test_they_are_listed_with_their_distribution(kind, name, site):
     (row,) = [r for r in rows(site, kind) if r["name"] == name]
@@ -96,3 +97,28 @@ def test_a_strangers_optimizer_trains_a_model(site, tmp_path):
     assert result["bits_per_byte"] < 4.5
     config = json.loads((tmp_path / "runs/train/config.json").read_text())
     assert config["optimizer"]["name"] == "lion"
+
+
+def test_a_strangers_backend_imports_no_backend_of_ours():
+    folder = FIXTURES / "helix-sample-backend" / "src"
+    sources = [p.read_text(encoding="utf-8") for p in folder.rglob("*.py")]
+    text = "\n".join(sources)
+    ours = ("reference", "hal.cpu", "hal.opencl", "hal.webgpu", "hal.cuda", "hal.torch")
+    assert not [name for name in (*ours, "hal.xla") if f"helix_{name}" in text]
+    assert len(text.splitlines()) <= 250
+
+
+def test_a_strangers_backend_passes_the_kit(site, tmp_path):
+    """Every section but two long ones; `nox -s third_party` runs all of them."""
+    report = tmp_path / "kit.json"
+    sections = "not dtypes and not composites"
+    command = [sys.executable, "-m", "helix_hal.testing", "--backend", "c99"]
+    done = subprocess.run(
+        [*command, "--json", str(report), "-k", sections],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert json.loads(report.read_text())["totals"]["passed"] > 1000

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import xla_gpt
+from . import torch_gpt, xla_gpt
 
-CASES = (*xla_gpt.CASES,)
+CASES = (*torch_gpt.CASES, *xla_gpt.CASES)

@@ -88,7 +88,7 @@ class TorchBackend:
         return float(psutil.cpu_percent(interval=None)) / 100.0
 
     def compile(self, graph: Any, device: Any) -> Any:
-        from helix_core._interpreter import plan_for
+        from .plan import plan_for
 
         return plan_for(graph, device)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from helix_core._device import _decomposed, need_dtype
-from helix_core.reference import control
 
 from .dtypes import TORCH
 from .forms import contract, elementwise, index, movement, random, reduce, scan, signal
@@ -59,7 +58,7 @@ def _iota(dev: Any, n: int, dtype: Any, out: Any = None) -> torch.Tensor:
 
 def _cast(dev: Any, x: torch.Tensor, dtype: Any, out: Any = None) -> torch.Tensor:
     if x.dtype == TORCH[dtype]:
-        return x
+        return x.clone()  # memory of its own, as of any elementwise op
     if x.device.type != "cpu":
         need_dtype(dev, dtype, "cast")
     return elementwise.cast(x, dtype)
@@ -94,7 +93,7 @@ def _scan(
     out: Any = None,
 ) -> tuple[torch.Tensor, ...]:
     """A Python loop over a plan of the body."""
-    from helix_core._interpreter import plan_for
+    from .plan import plan_for
 
     plan, where = plan_for(body, dev).run, find(dev)
     n = n_consts + n_carry
@@ -113,11 +112,40 @@ def _scan(
     return (*carry, *ys)
 
 
+def _while_loop(
+    dev: Any,
+    *buffers: torch.Tensor,
+    cond: Any,
+    body: Any,
+    n_cond: int,
+    n_body: int,
+    out: Any = None,
+) -> tuple[torch.Tensor, ...]:
+    from .plan import plan_for
+
+    test, step = plan_for(cond, dev).run, plan_for(body, dev).run
+    first, second = buffers[:n_cond], buffers[n_cond : n_cond + n_body]
+    state = buffers[n_cond + n_body :]
+    while test(*first, *state)[0]:
+        state = step(*second, *state)
+    return state
+
+
+def _cond(
+    dev: Any, pred: Any, *buffers: Any, true: Any, false: Any, out: Any = None
+) -> tuple[torch.Tensor, ...]:
+    from .plan import plan_for
+
+    return plan_for(true if pred else false, dev)(*buffers)
+
+
 LOWERINGS: dict[str, Callable[..., Any]] = {
     **{name: _form(name, form) for name, form in FORMS.items()},
     **{name: _writing(name, form) for name, form in _WRITE.items()},
-    **{n: guarded(n, f) for n, f in control.LOWERINGS.items() if n != "scan"},
     "scan": guarded("scan", _scan),
+    "while_loop": guarded("while_loop", _while_loop),
+    "cond": guarded("cond", _cond),
+    "barrier": lambda dev, *xs, out=None: xs,
     "identity": _kept,
     "stop_gradient": _kept,
     "cast": guarded("cast", _cast),

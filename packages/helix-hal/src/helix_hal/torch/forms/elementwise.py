@@ -127,7 +127,7 @@ def _signed_pow(x: Tensor, y: Tensor) -> Tensor:
 # --------------------------------------------------------------------------- others
 def _abs(x: Tensor, out: Tensor | None = None) -> Tensor:
     if x.dtype in UNSIGNED:
-        return x
+        return x.clone()
     if x.dtype in FLOAT8:
         return narrow(torch.abs(wide(x)), x.dtype)
     return torch.abs(x)
@@ -176,7 +176,23 @@ def _part(f: Any) -> Callable[..., Tensor]:
 def _where(c: Tensor, x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
     if x.dtype in UNSIGNED or x.dtype in FLOAT8:
         return torch.where(c, raw(x), raw(y)).view(x.dtype)
+    word = _WORDS.get(x.dtype)
+    if word is not None and c.numel() >= _MANY and c.device.type == "cpu":
+        return _chosen(c, x.view(word), y.view(word)).view(x.dtype)
     return torch.where(c, x, y) if out is None else torch.where(c, x, y, out=out)
+
+
+# torch's where takes one element at a time on the CPU; its bit operations do not
+_MANY = 1 << 13
+_WORDS = {torch.float32: torch.int32, torch.int32: torch.int32}
+
+
+def _chosen(c: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """x where c, else y, by bits: y ^ ((x ^ y) & -c)."""
+    mask = c.to(x.dtype).neg_()
+    if x.ndim == 0 and not bool(x):
+        return mask.bitwise_not_().bitwise_and(y)
+    return torch.bitwise_xor(torch.bitwise_xor(x, y) & mask, y)
 
 
 def cast(x: Tensor, dtype: Any, out: Tensor | None = None) -> Tensor:

@@ -35,7 +35,7 @@ def _scatter(
     """Outside the axis nothing is written; of repeated indices the last ``set`` wins."""
     n = x.shape[axis]
     if n == 0 or idx.numel() == 0 or u.numel() == 0:
-        return x
+        return x if out is x else x.clone()
     at = idx.reshape(-1)
     rows = u.reshape(*u.shape[:axis], at.numel(), *u.shape[axis + idx.ndim :])
     if mode == "set":

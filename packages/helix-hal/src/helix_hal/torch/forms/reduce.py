@@ -13,7 +13,7 @@ from .common import Tensor, accumulated, narrow, ordered, unordered, wide
 
 def _sum(x: Tensor, axes: Any) -> Tensor:
     if not axes:
-        return x
+        return x.clone()
     if x.dtype in UNSIGNED:
         s = raw(x)
         return torch.sum(s, axes, dtype=s.dtype).view(x.dtype)
@@ -24,12 +24,13 @@ def _prod(x: Tensor, axes: Any) -> Tensor:
     y = raw(x) if x.dtype in UNSIGNED else x.to(accumulated(x))
     for axis in sorted([a % x.ndim for a in axes], reverse=True):
         y = torch.prod(y, axis, dtype=y.dtype)
+    y = y if axes else y.clone()
     return y.view(x.dtype) if x.dtype in UNSIGNED else narrow(y, x.dtype)
 
 
 def _extremum(f: Any) -> Callable[..., Tensor]:
     def form(x: Tensor, axes: Any) -> Tensor:
-        return unordered(f(ordered(x), axes), x.dtype) if axes else x
+        return unordered(f(ordered(x), axes), x.dtype) if axes else x.clone()
 
     return form
 

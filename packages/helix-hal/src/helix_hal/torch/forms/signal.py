@@ -132,7 +132,7 @@ def _reduce_window(
         for n, k, s, d in zip(a.shape, window, strides, dilation, strict=True)
     ]
     if 0 in places or not window:
-        return x.new_zeros(places) if window else x
+        return x.new_zeros(places) if window else x.clone()
     v = a.contiguous()
     steps = v.stride()
     view = v.as_strided(

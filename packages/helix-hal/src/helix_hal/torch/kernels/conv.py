@@ -151,10 +151,8 @@ def _mean_bwd(
     window, strides, padding, _ = at
     pads = [lo for lo, _ in padding]
     counted = real == padding
-    if len(window) == 3:
-        run, lead = aten.avg_pool3d_backward, ()
-    else:
-        run, lead = aten.avg_pool2d_backward, (1,) * (2 - len(window))
+    lead: tuple[int, ...] = (1,) * (len(window) == 1)
+    run = aten.avg_pool3d_backward if len(window) == 3 else aten.avg_pool2d_backward
     like = dy.new_empty((*shape[:2], *lead, *shape[2:]))  # only its sizes are read
     dx = run(
         *(dy.reshape(*dy.shape[:2], *lead, *dy.shape[2:]), like),
@@ -174,7 +172,8 @@ def _named(rest: Any, flags: dict[str, bool]) -> dict[str, Any]:
 
 
 def _points(u: Tensor, k: Tensor) -> int:
-    return max(2, 1 << (u.shape[1] + k.shape[0] - 2).bit_length())
+    n = int(u.shape[1]) + int(k.shape[0])
+    return max(2, 1 << (n - 2).bit_length())
 
 
 def _turned(x: Tensor) -> Tensor:

@@ -24,7 +24,9 @@ def _steps(dt: Tensor, o: dict[str, Any], softplus: bool) -> tuple[Tensor, Tenso
     return raw, functional.softplus(raw, 1.0, 80.0) if softplus else raw
 
 
-def _block(dt: Tensor, du: Tensor, A: Tensor, B: Tensor, at: slice) -> Any:
+def _block(
+    dt: Tensor, du: Tensor, A: Tensor, B: Tensor, at: slice
+) -> tuple[Tensor, Tensor]:
     """Decays and drives of a block, time first: (time, b, d, n)."""
     d = dt[:, at].transpose(0, 1).unsqueeze(-1)
     decay = torch.exp(d * A)
@@ -54,7 +56,8 @@ def _forward(
     for i in range(0, n, CHUNK):
         at = slice(i, min(i + CHUNK, n))
         starts.append(h)
-        states = _walked(*_block(dt, du, A, B, at), h)
+        decay, drive = _block(dt, du, A, B, at)
+        states = _walked(decay, drive, h)
         h = states[-1].clone()
         row = C[:, at].transpose(0, 1).unsqueeze(-1)  # (time, b, n, 1)
         y[:, at] = torch.matmul(states, row).squeeze(-1).transpose(0, 1)
@@ -67,12 +70,14 @@ def _forward(
 
 @serves("selective_scan.fwd", widen=True)
 def _scan_fwd(dev: Any, *xs: Tensor, **flags: Any) -> Any:
-    return _forward(*xs[:5], xs[5:], flags)
+    u, dt, A, B, C, *rest = xs
+    return _forward(u, dt, A, B, C, rest, flags)
 
 
 @serves("selective_scan", widen=True)
 def _scan(dev: Any, *xs: Tensor, **flags: Any) -> Any:
-    return _forward(*xs[:5], xs[5:], flags)[:2]
+    u, dt, A, B, C, *rest = xs
+    return _forward(u, dt, A, B, C, rest, flags)[:2]
 
 
 @serves("selective_scan.bwd", widen=True)

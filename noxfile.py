@@ -29,6 +29,7 @@ nox.options.sessions = ["lint", "types", "budget", "pins", "test"]
 PACKAGES = packages()
 SOURCES = [f"packages/{p.name}/src" for p in PACKAGES]
 NOT_SLOW = ["-m", "not slow"]
+LIBRARIES = ("opencl", "webgpu", "cuda", "torch", "xla")  # backends that need one
 PLOTS = [f"packages/{p.name}" + "[plot]" * ("plot" in p.extras) for p in PACKAGES]
 ENVIRONMENTS = {
     "dev": ["-r", "requirements-dev.txt"],
@@ -116,6 +117,13 @@ def parity(session: nox.Session) -> None:
 @nox.session(default=False)
 def backend(session: nox.Session) -> None:
     """The conformance kit on every backend, and what really ran (-- NAME ...)."""
+    if not session.posargs:
+        tests = [f"packages/helix-hal/tests/{name}" for name in LIBRARIES]
+        run(session, "peers", "pytest", *NOT_SLOW, *tests)
+        simulator = {"NUMBA_ENABLE_CUDASIM": "1"}
+        pytest = str(env(session, "peers").with_name("pytest"))
+        cuda = "packages/helix-hal/tests/cuda"
+        session.run(pytest, cuda, external=True, env=simulator)
     run(session, "peers", "python", "-m", "tools.backends", *session.posargs)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -20,6 +22,14 @@ from helix_hal.loop.render import cooperative
 _NUMBERS = ("bool", "int32", "int64", "uint32", "uint64", "float32", "float64", "index")
 _SMALL = ("int8", "int16", "uint8", "uint16", "float16", "bfloat16")
 _BITS = {"bool": np.bool_, "float16": np.uint16, "bfloat16": np.uint16}
+FEATURES = Features(
+    dtypes=frozenset(_NUMBERS + _SMALL) - {"index"},
+    arithmetic=frozenset(_NUMBERS),
+    scalar_ops=frozenset(SCALAR_OPS),
+    group=128,
+    local_bytes=48 * 1024,
+    atomic_add=frozenset({"int32", "float32", "float64"}),
+)
 _SHARE = 64  # steps from which a block shares a point, where points are few
 _POINTS = 1 << 16
 # the simulator runs a thread at a time, and knows no memory but the host's
@@ -43,14 +53,7 @@ class CudaDevice:
         self.simulated = simulated()
         self.cuda = cuda
         self.used = 0
-        self.features = Features(
-            dtypes=frozenset(_NUMBERS + _SMALL) - {"index"},
-            arithmetic=frozenset(_NUMBERS),
-            scalar_ops=frozenset(SCALAR_OPS),
-            group=4 if self.simulated else 128,
-            local_bytes=48 * 1024,
-            atomic_add=frozenset({"int32", "float32", "float64"}),
-        )
+        self.features = replace(FEATURES, group=4) if self.simulated else FEATURES
         self.info = self._info()
 
     def _info(self) -> DeviceInfo:
@@ -198,24 +201,43 @@ def kernel_of(renderer: CudaRenderer, simulated: bool) -> Any:
         ) from e
 
 
-def ptx(program: LoopProgram, features: Features, capability: tuple[int, int]) -> str:
-    """The PTX of a program in point mode, with no GPU at hand.
+def ptx(program: LoopProgram, capability: tuple[int, int], mode: str = "point") -> str:
+    """The PTX of a program, with no GPU at hand.
 
     Raises
     ------
     CompileError
     """
     from numba import cuda, types
-
-    renderer = CudaRenderer(legal(program, features), mode="point", local=128)
-    kernel = kernel_of(renderer, False)
-    numbers = {a.name: np.dtype(_BITS.get(a.dtype, a.dtype)) for a in program.args}
     from numba.np.numpy_support import from_dtype
 
-    arrays = [types.Array(from_dtype(d), 1, "C") for d in numbers.values()]
+    renderer = CudaRenderer(legal(program, FEATURES), mode=mode, local=128)
+    kernel = kernel_of(renderer, False)
+    dtypes = [np.dtype(_BITS.get(a.dtype, a.dtype)) for a in program.args]
+    arrays = [types.Array(from_dtype(d), 1, "C") for d in dtypes]
     indices = [types.int64] * (len(arrays) + len(program.sizes))
     try:
-        text, _ = cuda.compile_ptx(kernel.py_func, (*arrays, *indices), cc=capability)
+        with _no_gpu(capability):
+            text, _ = cuda.compile_ptx(
+                kernel.py_func, (*arrays, *indices), cc=capability
+            )
     except Exception as e:
         raise CompileError(f"[{program.name}] {e}\n{renderer.source()}") from e
     return str(text)
+
+
+@contextmanager
+def _no_gpu(capability: tuple[int, int]) -> Iterator[None]:
+    """numba asks the present device for what it compiles functions for."""
+    from types import SimpleNamespace
+
+    from numba.cuda import dispatcher
+
+    asks = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(
+        compute_capability=capability
+    )
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = asks

@@ -20,4 +20,6 @@ def probe() -> bool | str:
         found = cuda.is_available() and len(cuda.gpus) > 0
     except Exception as e:  # a driver that is there and broken
         return f"the NVIDIA driver does not work: {type(e).__name__}: {e}"
-    return found or f"no NVIDIA driver, or no GPU. Hint: install the driver; {_SIMULATOR}"
+    return (
+        found or f"no NVIDIA driver, or no GPU. Hint: install the driver; {_SIMULATOR}"
+    )

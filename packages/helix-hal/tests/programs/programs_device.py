@@ -6,6 +6,7 @@ Primitives are other tests' business: what fails here is a program or its adapte
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import helix_core as hx
@@ -16,6 +17,8 @@ from helix_hal.loop.host import HostDevice
 
 
 class ProgramsBackend(KernelBackend):
+    """As on a CPU."""
+
     name = "programs"
 
     def open(self) -> list[Any]:
@@ -34,6 +37,19 @@ class ProgramsBackend(KernelBackend):
             return engine.from_host(np.asarray(found))
 
         return lowering
+
+
+class GroupsDevice(HostDevice):
+    features = replace(HostDevice.features, group=64)
+
+
+class GroupsBackend(ProgramsBackend):
+    """As on a GPU: points of a group act together."""
+
+    name = "groups"
+
+    def open(self) -> list[Any]:
+        return [GroupsDevice()]
 
 
 def run(fn: Callable[..., Any], arrays: Any, dev: Any, dtype: str) -> Any:

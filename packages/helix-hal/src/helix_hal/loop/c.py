@@ -95,7 +95,7 @@ class CRenderer(Renderer):
     infinity: Mapping[str, str] = {"float32": "INFINITY", "float64": "INFINITY"}
     nan: Mapping[str, str] = {"float32": "NAN", "float64": "NAN"}
     parts = 16
-    hints = True
+    hints = halves = True
 
     def __init__(self, program: LoopProgram, mode: str = "point", **how: Any) -> None:
         super().__init__(program, mode=mode, **how)

@@ -211,6 +211,7 @@ class CpuRenderer(PythonRenderer):
     """
 
     PARTS = 16
+    halves = True
 
     def __init__(self, program: LoopProgram, mode: str = "point", **how: Any) -> None:
         if program.group > 1:

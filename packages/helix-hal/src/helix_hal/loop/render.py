@@ -18,7 +18,14 @@ from typing import Any
 
 from helix_core.loop import LoopError, LoopProgram, Value
 
-from helix_hal.loop.segments import INLINE, Segment, arrays, overwrites, segments
+from helix_hal.loop.segments import (
+    INLINE,
+    Segment,
+    arrays,
+    overwrites,
+    places,
+    segments,
+)
 
 MODES = ("point", "group")
 
@@ -71,6 +78,9 @@ class Renderer:
     """
 
     tab = "  "
+    # sums over lanes: added up after their loop, so that compilers of CPUs make vectors
+    # of it, instead of one by one
+    halves = False
 
     def __init__(
         self,
@@ -202,12 +212,14 @@ class Renderer:
 
     def _plan(self) -> None:
         p = self.p
-        self.sections["prologue"] = segments(p, p.prologue)
+        self.places = places(p)
+        parts = {"prologue": p.prologue, "epilogue": p.epilogue}
         for k, s in enumerate(p.stages):
-            self.sections["head", k] = segments(p, s.head)
-            self.sections["body", k] = segments(p, s.body)
-            self.sections["combine", k] = segments(p, s.combine)
-        self.sections["epilogue"] = segments(p, p.epilogue)
+            parts |= {("head", k): s.head, ("body", k): s.body}
+            parts["combine", k] = s.combine
+        self.sections = {
+            key: segments(p, ids, self.places) for key, ids in parts.items()
+        }
         self.over: dict[int, int] = {}
         for k in range(len(p.stages)):
             self.over |= overwrites(p, k, self.sections["body", k])
@@ -375,17 +387,27 @@ class Renderer:
                 for i in part.ids:
                     self._value(i)
                 continue
-            for i in sorted(part.sums):
-                v = self.p.values[i]
-                if v.op == "sum_lanes":
-                    self.names[i] = f"v{i}"
-                    self.declare(f"v{i}", v.dtype, self.literal(0, v.dtype))
+            sums = [i for i in sorted(part.sums) if self.p.values[i].op == "sum_lanes"]
+            for i in sums:
+                dtype = self.p.values[i].dtype
+                self.names[i] = f"v{i}"
+                if self.halves:
+                    self.array(f"r{i}", dtype, part.width)
+                else:
+                    self.declare(f"v{i}", dtype, self.literal(0, dtype))
             for i in part.ids:
                 if i in self.arrays:
                     self.array(f"v{i}", self.p.values[i].dtype, part.width)
+            if part.gate is not None:
+                self.open_if(self.ref(part.gate))
             with self._lanes(part.width):
                 for i in part.ids:
-                    self._value(i)
+                    self._value(i, part.gate)
+            if part.gate is not None:
+                self.close()
+            if self.halves:
+                for i in sums:
+                    self._halved(i, part.width)
             for i in part.ids:
                 if self.p.values[i].op == "sum_group":
                     self._gathered(i, self.p.values[i])
@@ -399,6 +421,8 @@ class Renderer:
     def ref(self, i: int) -> str:
         """How a value is read here."""
         v = self.p.values[i]
+        if i in self.places:
+            return self._expression(v)
         if v.op not in INLINE:
             return self.names[i] + ("[l]" if i in self.arrays else "")
         if v.op == "const":
@@ -413,10 +437,11 @@ class Renderer:
             return f"s{v.attr}[l]" if v.width > 1 else f"s{v.attr}"
         return {"step": self.step, "block": "k", "lane": "l"}[v.op]
 
-    def _value(self, i: int) -> None:
+    def _value(self, i: int, gate: int | None = None) -> None:
+        """A statement; the gate that it stands under is tested already."""
         v = self.p.values[i]
         if v.op == "store":
-            self._store(v)
+            self._store(v, gate)
         elif v.op == "put":
             width = {s.name: s.width for s in self.p.scratch}[v.attr]
             if width > 1 and self.p.values[v.args[0]].width == 1:
@@ -479,9 +504,10 @@ class Renderer:
         self.assign(target, self.load(v.attr, index))
         self.close()
 
-    def _store(self, v: Value) -> None:
+    def _store(self, v: Value, tested: int | None) -> None:
         name, mode = v.attr
-        index, value, *gates = [self.ref(a) for a in v.args]
+        index, value = [self.ref(a) for a in v.args[:2]]
+        gates = [self.ref(a) for a in v.args[2:] if a != tested]
         if self.single:
             gates.append("lid == 0")
         if self.p.group > 1:
@@ -493,7 +519,20 @@ class Renderer:
             self.close()
 
     def _sum_lanes(self, i: int, v: Value) -> None:
-        self._add(f"v{i}", self.ref(v.args[0]), v.dtype)
+        if self.halves:
+            self.assign(f"r{i}[l]", self.ref(v.args[0]))
+        else:
+            self._add(f"v{i}", self.ref(v.args[0]), v.dtype)
+
+    def _halved(self, i: int, width: int) -> None:
+        """The sum of what a loop left in an array: one half onto the other."""
+        dtype = self.p.values[i].dtype
+        while width % 2 == 0:
+            width //= 2
+            with self._lanes(width):
+                self._add(f"r{i}[l]", f"r{i}[l + {width}]", dtype)
+        terms = [f"r{i}[{k}]" for k in range(width)]
+        self.constant(f"v{i}", dtype, self._sum(terms, dtype))
 
     def _sum_group(self, i: int, v: Value) -> None:
         """Leave the summand in shared memory; `_gathered` does the rest."""

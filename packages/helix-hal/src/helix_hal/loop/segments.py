@@ -17,10 +17,14 @@ _PURE = INLINE | frozenset(SCALAR_OPS)
 
 @dataclass(slots=True)
 class Segment:
-    """Values of one width, in order; ``width`` 1: no loop."""
+    """Values of one width, in order; ``width`` 1: no loop.
+
+    With a ``gate``: stores that happen where it is true, the same for all lanes.
+    """
 
     width: int
     ids: list[int] = field(default_factory=list)
+    gate: int | None = None
     sums: set[int] = field(default_factory=set)  # ready when the loop is over
 
 
@@ -30,19 +34,39 @@ def lanes(p: LoopProgram, i: int) -> int:
     return max([v.width, *[p.values[a].width for a in v.args]])
 
 
-def segments(p: LoopProgram, ids: tuple[int, ...]) -> list[Segment]:
+def places(p: LoopProgram) -> frozenset[int]:
+    """Indices of several lanes that are sums and products of scalars and the lane.
+
+    They are written where they are used, so that compilers see neighbours in memory.
+    """
+    out: set[int] = set()
+    for i, v in enumerate(p.values):
+        if v.width == 1 or v.op not in ("add", "sub", "mul"):
+            continue
+        args = [(a, p.values[a]) for a in v.args]
+        plain = all(x.width == 1 or x.op == "lane" or a in out for a, x in args)
+        if v.dtype == "index" and plain:
+            out.add(i)
+    return frozenset(out)
+
+
+def segments(
+    p: LoopProgram, ids: tuple[int, ...], inline: frozenset[int] = frozenset()
+) -> list[Segment]:
     """The values of a section in loops; inline ones are left out."""
     out: list[Segment] = []
     open_: Segment | None = None
     for i in ids:
         v = p.values[i]
-        if v.op in INLINE:
+        if v.op in INLINE or i in inline:
             continue
         width = lanes(p, i)
+        gate = _common_gate(p, i)
         waits = open_ is not None and any(a in open_.sums for a in v.args)
         if width > 1:
-            if open_ is None or open_.width != width or waits:
-                open_ = Segment(width)
+            other = open_ is None or open_.width != width or open_.gate != gate
+            if open_ is None or other or waits:
+                open_ = Segment(width, gate=gate)
                 out.append(open_)
             open_.ids.append(i)
             if v.op in ("sum_lanes", "sum_group"):
@@ -60,6 +84,14 @@ def segments(p: LoopProgram, ids: tuple[int, ...]) -> list[Segment]:
         open_ = None
         out[-1].ids.append(i)
     return out
+
+
+def _common_gate(p: LoopProgram, i: int) -> int | None:
+    """Of a store of several lanes, the gate that they share."""
+    v = p.values[i]
+    if v.op != "store" or len(v.args) < 3 or p.values[v.args[2]].width > 1:
+        return None
+    return v.args[2]
 
 
 def _early(p: LoopProgram, i: int) -> bool:

@@ -59,7 +59,7 @@ inline ushort to_brain(float x) {
   return (ushort)(x != x ? (b >> 16) | 0x40 : rounded);
 }
 """
-_DOUBLE = "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
+DOUBLE = "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
 _LONG_ATOMICS = "#pragma OPENCL EXTENSION cl_khr_int64_base_atomics : enable\n"
 _ADD = """\
 inline void add_{name}(volatile __global {name} *p, {name} x) {{
@@ -88,7 +88,7 @@ class OpenClRenderer(CRenderer):
     ) -> None:
         self.form = form
         self.parts = 16 if form == "tiles" else 0
-        self.hints = form == "tiles"
+        self.hints = self.halves = form == "tiles"
         mode = "group" if form == "group" else "point"
         super().__init__(program, mode=mode, local=local, wide=wide)
         if form == "tiles":
@@ -99,7 +99,7 @@ class OpenClRenderer(CRenderer):
         """The kernel with everything that it needs."""
         body = super().source()
         dtypes = {a.dtype for a in self.p.args} | {v.dtype for v in self.p.values}
-        head = _DOUBLE if "float64" in dtypes else ""
+        head = DOUBLE if "float64" in dtypes else ""
         if "add_double" in self.used:
             head += _LONG_ATOMICS
         head += PREAMBLE

@@ -22,6 +22,12 @@ def engine(dev: Any) -> Any:
     return dev.backend.engine(dev)
 
 
+def vectors(dev: Any) -> bool:
+    """Whether lanes become vectors of a CPU, and points run one after the other."""
+    e = engine(dev)
+    return bool(getattr(e.device, "on_cpu", e.features.group == 1))
+
+
 def like(dev: Any, x: Buffer) -> Buffer:
     return empty(dev, x.shape, x.dtype)
 

@@ -97,11 +97,9 @@ __kernel void k_blocked(__global const float *x_base, __global float *y_base, __
       const int v43 = (v41 * 2);
       const int v46 = (a1 % 4);
       const bool v48 = (v46 == 0);
-      int v44[2];
       float v45[2];
       #pragma unroll
       for (int l = 0; l < 2; l++) {
-        v44[l] = (v43 + l);
         g45[l * 4 + lid] = (active ? v30[l] : (0x0.0p+0f));
       }
       barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
@@ -117,11 +115,11 @@ __kernel void k_blocked(__global const float *x_base, __global float *y_base, __
       for (int l = 0; l < 2; l++) {
         v45[l] = (q45[l + 0] + q45[l + 2]);
       }
-      #pragma unroll
-      for (int l = 0; l < 2; l++) {
-        if (v48) {
+      if (v48) {
+        #pragma unroll
+        for (int l = 0; l < 2; l++) {
           if (active) {
-            part_[v44[l]] = v45[l];
+            part_[(v43 + l)] = v45[l];
           }
         }
       }

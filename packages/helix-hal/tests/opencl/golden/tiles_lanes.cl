@@ -46,8 +46,7 @@ __kernel void k_lanes(__global const float *a_base, __global const float *x_base
       float v7[4];
       #pragma clang loop vectorize(assume_safety)
       for (int l = 0; l < 4; l++) {
-        const int v6 = (v5 + l);
-        v7[l] = a_[v6];
+        v7[l] = a_[(v5 + l)];
       }
       #pragma clang loop vectorize(assume_safety)
       for (int l = 0; l < 4; l++) {
@@ -57,7 +56,7 @@ __kernel void k_lanes(__global const float *a_base, __global const float *x_base
         const int v10 = (t * rows_);
         const int v11 = (v10 + a0);
         const float v12 = x_[v11];
-        float v122 = (0x0.0p+0f);
+        float r122[4];
         #pragma clang loop vectorize(assume_safety)
         for (int l = 0; l < 4; l++) {
           const float v13 = (v7[l] * v12);
@@ -131,8 +130,17 @@ __kernel void k_lanes(__global const float *a_base, __global const float *x_base
           const float v119 = (s0[l] * (0x1.0000000000000p-1f));
           s0[l] = (v116 + v119);
           const float v121 = (s0[l] * v7[l]);
-          v122 = (v122 + v121);
+          r122[l] = v121;
         }
+        #pragma clang loop vectorize(assume_safety)
+        for (int l = 0; l < 2; l++) {
+          r122[l] = (r122[l] + r122[l + 2]);
+        }
+        #pragma clang loop vectorize(assume_safety)
+        for (int l = 0; l < 1; l++) {
+          r122[l] = (r122[l] + r122[l + 1]);
+        }
+        const float v122 = r122[0];
         const float v123 = (v122 + v12);
         y_[v11] = v123;
       }

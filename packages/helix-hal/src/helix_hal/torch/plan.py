@@ -203,7 +203,7 @@ class Plan(Base):
         return run(*buffers)
 
     def _donating(self, donated: tuple[int, ...]) -> Callable[..., tuple[Any, ...]]:
-        flat = self._flat
+        flat: Any = self._flat
         scope = dict(self._scope)
         for i, mask in flat.updates(donated).items():
             scope[f"f{i}"] = flat.updating(flat.equations[i], mask)
@@ -213,7 +213,7 @@ class Plan(Base):
 
     def reuses(self, positions: Sequence[int]) -> tuple[int, ...]:
         """Those of the inputs that would be overwritten if they were donated."""
-        flat = self._flat
+        flat: Any = self._flat
         used = {head for _, head in flat.overwritten(positions).values()}
         for i, mask in flat.updates(positions).items():
             ins = flat.equations[i].inputs

@@ -26,7 +26,7 @@ from ._version import __version__
 
 _FORMAT = 1  # of the file: a higher one is measured again
 _SECONDS = 0.01  # to repeat a measurement for
-_CALM = 1.5  # processes that want to run, for each CPU
+CALM = 1.5  # processes that want to run, for each CPU
 _ROUNDS = 4  # at least: others may be busy, and the best of several counts
 _N = 192  # a matrix product that every device finishes at once
 _BIG = 4096  # side of the larger one is chosen so that it takes about _SECONDS
@@ -40,7 +40,7 @@ def profile(device: Any) -> Any:
     found = _read(key)
     if found is None:
         found = measure(device)
-        if platform.load_average() < _CALM * platform.cpu_count():
+        if platform.load_average() < CALM * platform.cpu_count():
             _write(key, found)  # else it tells of the others on this machine
     return found
 

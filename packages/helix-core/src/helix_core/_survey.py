@@ -18,9 +18,11 @@ from typing import Any
 from . import platform
 from ._device import Device
 from ._errors import HelixError
+from ._profile import CALM as _CALM
 from ._version import __version__
 
 _DAYS = 7.0  # an answer is good for: a driver may be updated
+_BUSY_DAYS = 1 / 24  # one that was measured while others computed
 _TIMEOUT = 120.0  # seconds for a library to be imported and its devices measured
 _ANSWERS: dict[str, list[Any]] = {}  # of this process, by key
 
@@ -62,15 +64,16 @@ def survey(names: Sequence[str] | None = None, fresh: bool = False) -> list[Foun
         if dev._backend is not None and dev.name not in seen:
             seen.add(dev.name)
             out.append(_in_use(dev))
-    records = sorted(
-        (r for r in plugins.records("backends") if r.usable),
-        key=lambda r: (-r.spec.priority, r.name),
-    )
-    for r in records:
+    records = [r for r in plugins.records("backends") if r.spec is not None]
+    for r in sorted(records, key=lambda r: (-r.spec.priority, r.name)):
         kinds = set(r.spec.kinds)
         if wanted is not None:
             kinds &= {d.kind for d in wanted if d.name not in seen}
         if not kinds:
+            continue
+        if not r.usable:
+            default = f"{r.spec.kinds[0]}:0"
+            out.append(Found(default, why=f"{r.name} is {r.state}: {r.reason}"))
             continue
         for f in _offered(r, fresh):
             if f.name in seen or (wanted and Device(f.name) not in wanted):
@@ -83,6 +86,7 @@ def survey(names: Sequence[str] | None = None, fresh: bool = False) -> list[Foun
 
 
 def _in_use(dev: Device) -> Found:
+    dev._info = None  # it may have gone since
     try:
         info = dev.info
         return Found(
@@ -92,20 +96,17 @@ def _in_use(dev: Device) -> Found:
             frozenset(dev.kernels),
             info.unified_memory,
         )
-    except Exception as e:  # it may have gone since
+    except Exception as e:
         return Found(dev.name, why=f"{type(e).__name__}: {e}")
 
 
 def _offered(record: Any, fresh: bool) -> list[Found]:
     """The devices of a backend, or one row that says why there are none."""
-    if record.distribution in ("helix-core", "helix-hal") and record.name in _PLAIN:
-        return [
-            _in_use(d)
-            for d in (Device(k) for k in record.spec.kinds)
-            if _mine(d, record)
-        ]
-    if record.entry == "register()" or not record.distribution:
-        return [_in_use(Device(f"{k}:0")) for k in record.spec.kinds]
+    kinds = record.spec.kinds
+    if record.name in _PLAIN:
+        return [_in_use(d) for d in map(Device, kinds) if _mine(d, record)]
+    if record.entry == "register()":
+        return [_in_use(Device(f"{k}:0")) for k in kinds]
     key = _key(record)
     rows = None if fresh else _ANSWERS.get(key) or _read(key)
     if rows is None:
@@ -175,7 +176,7 @@ def _read(key: str) -> list[Any] | None:
     """The kept answer; None where there is none, or it is old or damaged."""
     try:
         stored = json.loads(_path(key).read_text(encoding="utf-8"))
-        if not 0 <= time.time() - stored["time"] < _DAYS * 86400:
+        if not 0 <= time.time() - stored["time"] < stored["days"] * 86400:
             return None
         rows: list[Any] = stored["devices"]
         for row in rows:
@@ -188,7 +189,9 @@ def _read(key: str) -> list[Any] | None:
 def _write(key: str, rows: list[Any]) -> None:
     try:
         with platform.atomic_path(_path(key)) as temporary:
-            text = json.dumps({"time": time.time(), "devices": rows})
-            temporary.write_text(text, encoding="utf-8")
+            calm = platform.load_average() < _CALM * platform.cpu_count()
+            days = _DAYS if calm else _BUSY_DAYS
+            stored = {"time": time.time(), "days": days, "devices": rows}
+            temporary.write_text(json.dumps(stored), encoding="utf-8")
     except OSError:
         pass  # asked again the next time

@@ -154,6 +154,36 @@ def test_a_backend_with_nothing_to_do_here_is_no_failure(site):
     assert rows["backend fast"]["about"] == "there is no such chip"
     [row] = devices()
     assert (row["state"], row["about"]) == ("unsupported", "there is no such chip")
+    assert row["device"] == "fast:0"
+
+
+def test_each_missing_kind_is_one_row(site):
+    probe = "def probe(): return \"no driver. Hint: pip install 'acme[opencl]'\""
+    light = backend(kinds=("opencl",), probe="acme.probe:probe")
+    site.add("acme", POINTS, plugin=light, probe=probe)
+    rows = [r for r in device_rows(20.0) if r["device"]]
+    by_device = {r["device"]: r for r in rows}
+    assert len(by_device) == len(rows)
+    assert (
+        by_device["opencl:0"]["about"] == "no driver. Hint: pip install 'acme[opencl]'"
+    )
+    for kind, extra in (("cuda", "cuda"), ("vulkan", "webgpu"), ("xla", "xla")):
+        row = by_device[f"{kind}:0"]
+        assert row["state"] == "missing"
+        assert f"pip install 'helix-hal[{extra}]'" in row["about"]
+
+
+def test_a_kind_that_another_backend_serves_is_not_missing(site, monkeypatch):
+    probe = "def probe(): return 'broken driver'"
+    light = backend(kinds=("vk",), probe="acme.probe:probe")
+    site.add("acme", POINTS, plugin=light, probe=probe)
+    other = {"backends": {"slow": "plugin"}}
+    site.add("bolt", other, plugin=backend("slow", kinds=("vk",)), work=BACKEND)
+    monkeypatch.setenv("HELIX_PLUGINS", "acme,bolt")
+    rows = device_rows(20.0)
+    ready = [r for r in rows if r["device"] == "vk:0"]
+    assert [r["state"] for r in ready] == ["ready"]
+    assert [r["about"] for r in rows if r["device"] == ""] == ["broken driver"]
 
 
 def test_a_backend_without_devices_is_no_failure(site):

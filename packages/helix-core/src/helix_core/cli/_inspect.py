@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -16,13 +19,13 @@ from ..plugins._environment import listed
 from ._probe import ProbeError, ask, device_name, survey
 from ._table import show
 
-# device kinds that no package here serves yet: what would bring them
-MISSING = {
-    "opencl": "an OpenCL backend",
-    "cuda": "a CUDA backend",
-    "vulkan": "a WebGPU backend",
-    "torch": "a torch backend",
-    "xla": "a JAX backend",
+# device kinds of helix-hal, for where it is not installed: the extras that bring them
+EXTRAS = {
+    "opencl": "opencl",
+    "cuda": "cuda",
+    "vulkan": "webgpu",
+    "torch": "torch",
+    "xla": "xla",
 }
 
 
@@ -75,7 +78,7 @@ def plugins_command(kind: str | None, as_json: bool) -> None:
 
 
 def device_rows(timeout: float = 30.0) -> list[dict[str, Any]]:
-    """One row per device, or per backend that offers none, with the reason."""
+    """One row per device, and one per kind that is missing, with the reason."""
     found, bad = survey("backends", timeout=timeout)
     rows = [
         _device_row("-", b["distribution"], state="broken", about=b["reason"])
@@ -85,19 +88,26 @@ def device_rows(timeout: float = 30.0) -> list[dict[str, Any]]:
         answers = list(pool.map(lambda r: _offers(r, timeout), found))
     best: dict[str, tuple[int, str]] = {}
     for r, answer in zip(found, answers, strict=True):
-        for kind in r["kinds"] if answer["devices"] else ():
+        for kind in _there(r, answer):
             rank = (-r["priority"], r["name"])
             best[kind] = min(best.get(kind, rank), rank)
     for r, answer in zip(found, answers, strict=True):
         rows += _rows_of(r, answer, best)
-    there = {row["device"].partition(":")[0] for row in rows}
-    for kind, what in MISSING.items():
-        if kind not in there:
-            about = f"no installed package offers {what}"
+    known = {kind for r in found for kind in r["kinds"]}
+    for kind, extra in EXTRAS.items():
+        if kind not in known:
+            about = "no package in use offers it"
+            about += f". Hint: pip install 'helix-hal[{extra}]'"
             device = f"{kind}:0"
             row = _device_row("-", "-", device=device, state="missing", about=about)
             rows.append(row)
     return rows
+
+
+def _there(r: dict[str, Any], answer: dict[str, Any]) -> set[str]:
+    """The kinds that a backend has devices of."""
+    kinds = [[d["kind"]] if d["kind"] else r["kinds"] for d in answer["devices"]]
+    return {k for ks in kinds for k in ks}
 
 
 def _device_row(backend: str, distribution: str, **facts: Any) -> dict[str, Any]:
@@ -125,7 +135,10 @@ def _rows_of(
     """Rows of one backend: its devices, or why there are none."""
     own = (r["name"], r["distribution"])
     if not answer["devices"]:
-        return [_device_row(*own, state=answer["state"], about=answer["reason"])]
+        lost = next((k for k in r["kinds"] if k not in best), "")
+        name = device_name(lost, "0") if lost else ""
+        state, about = answer["state"], answer["reason"]
+        return [_device_row(*own, device=name, state=state, about=about)]
     return [
         _device_row(
             *own,
@@ -141,15 +154,20 @@ def _rows_of(
 
 
 @click.command("devices")
+@click.option("--profile", is_flag=True, help="What each was measured to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def devices_command(as_json: bool) -> None:
+def devices_command(profile: bool, as_json: bool) -> None:
     """The devices of this machine; and why each missing one is missing.
 
     \b
     Examples:
       helix devices
+      helix devices --profile   # FLOP/s, bytes/s; measured the first time
       helix devices --json
     """
+    if profile:
+        _profiles(as_json)
+        return
     rows = device_rows()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -167,3 +185,62 @@ def devices_command(as_json: bool) -> None:
             for r in rows
         ],
     )
+
+
+def _profiles(as_json: bool) -> None:
+    """What each device was measured to do, or why it cannot be used."""
+    from .._survey import survey as measured
+
+    with contextlib.redirect_stdout(sys.stderr):
+        found = measured()
+    if as_json:
+        rows = [
+            {
+                "device": f.name,
+                "profile": f.profile and asdict(f.profile),
+                "about": f.why,
+            }
+            for f in found
+        ]
+        click.echo(json.dumps(_finite(rows), indent=2))
+        return
+    show(
+        ("device", *(title for title, _ in _FIGURES), "about"),
+        [
+            (
+                f.name,
+                *(_figure(get(f.profile)) if f.profile else "-" for _, get in _FIGURES),
+                f.why,
+            )
+            for f in found
+        ],
+    )
+
+
+_FIGURES: tuple[tuple[str, Callable[[Any], float | None]], ...] = (
+    ("float32 GFLOP/s", lambda p: _billions(p.flops.get("float32"))),
+    ("bfloat16", lambda p: _billions(p.flops.get("bfloat16"))),
+    ("float64", lambda p: _billions(p.flops.get("float64"))),
+    ("GB/s", lambda p: _billions(p.bandwidth)),
+    ("op us", lambda p: p.launch * 1e6),
+    ("compiled op us", lambda p: p.replay * 1e6 if p.replay >= 0 else None),
+    ("link us", lambda p: p.link_latency * 1e6),
+    ("link GB/s", lambda p: _billions(p.link_bandwidth)),
+)
+
+
+def _billions(value: float | None) -> float | None:
+    return None if value is None else value / 1e9
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.3g}"
+
+
+def _finite(value: Any) -> Any:
+    """For JSON, which has no infinity."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -28,6 +28,7 @@ _FORMAT = 1  # of the file: a higher one is measured again
 _SECONDS = 0.01  # to repeat a measurement for
 CALM = 1.5  # processes that want to run, for each CPU
 _ROUNDS = 4  # at least: others may be busy, and the best of several counts
+_SHARED = 2e-6  # a transfer of 4 MiB that takes no longer moves nothing
 _N = 192  # a matrix product that every device finishes at once
 _BIG = 4096  # side of the larger one is chosen so that it takes about _SECONDS
 _ELEMENTS = 1 << 22  # 16 MiB of float32: beyond the caches of most devices
@@ -172,7 +173,8 @@ class _Bench:
             return self.seconds(fn) / 2
 
         latency, big = both(small), both(large)
-        return latency, large.nbytes / max(big - latency, 1e-9)
+        rest = big - latency
+        return latency, large.nbytes / rest if rest > _SHARED else math.inf
 
     def replay(self) -> tuple[float, float, float]:
         """Seconds to start a compiled graph and of an op in it; how ops fuse."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from helix_core._composite import Composite
 from helix_core._graph import Equation, Graph
 from helix_core._interpreter import Flat, _bindings, _source
@@ -173,11 +174,15 @@ class Optimised(Flat):
             state = [*range(2, 2 + n), *range(2 + 2 * n, len(flat))]
             xs = list(flat)
             for i in state:
-                xs[i] = xs[i] if mask[i] else xs[i].clone()
+                xs[i] = xs[i] if mask[i] else _copied(xs[i])
             kernel(dev, *xs, **attrs)
             return tuple([xs[i] for i in state])
 
         return run
+
+
+def _copied(x: Any) -> Any:
+    return x.clone(memory_format=torch.contiguous_format)
 
 
 class Plan(Base):

@@ -47,7 +47,7 @@ def _product(x: Tensor, y: Tensor, dims: Any) -> Tensor:
             w = y if cy[0] == 0 else y.t()
             if x.ndim == 2:
                 return torch.mm(x, w)
-            out = torch.mm(x.reshape(-1, k), w)
+            out = torch.mm(x.reshape(prod(x.shape[:-1]), k), w)
             return out.view(*x.shape[:-1], w.shape[1])
         if x.ndim == 2 and y.ndim == 2:
             return torch.mm(x.t(), y if cy[0] == 0 else y.t())

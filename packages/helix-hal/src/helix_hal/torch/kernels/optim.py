@@ -85,6 +85,8 @@ def _adam(
     lr, steps = flat[:2]
     params, grads, means, squares = _lists(flat[2:], n)
     params, means, squares = (_own(t, inplace) for t in (params, means, squares))
+    # the fused kernel reads every list in the order of its memory
+    grads = [g.contiguous() for g in grads]
     at = list(steps.to(torch.float32).unbind())
     run = torch._fused_adamw_ if decoupled else torch._fused_adam_
     on_cpu = lr.device.type == "cpu"

@@ -64,11 +64,11 @@ def test_groups_share_the_steps_of_a_point(device, name):
 
     def launch(p):
         made = ProgramLaunch(AsOnGpu(device), p, False)
-        form = made._form("group", 64)
+        form = made.form("group", 64)
         points = sizes[p.grid[0]]
 
         def run(memories, offsets, values):
-            form.run(memories, (*offsets, *values), (points * 64,))
+            form.run(memories, (*offsets, *values), points)
 
         return run
 

@@ -59,7 +59,7 @@ def test_every_form_does(device, form, name):
             groups = (-(-extents[-1] // local), *group_sizes(rows, 2)[:2])
 
         def run(memories, offsets, values):
-            kernel.run(tuple(memories), (*offsets, *values), groups)
+            kernel.run(tuple(memories), (*offsets, *values, 0), groups)
 
         return run
 
@@ -163,7 +163,7 @@ def test_more_groups_than_one_axis_takes_all_run(device):
     device.write(there[0], x)
     groups = group_sizes(-(-rows // 64), device.max_groups)
     assert groups[1] > 1
-    kernel.run(there, (0, 0, rows, 1, 1, 0), groups)
+    kernel.run(there, (0, 0, rows, 1, 1, 0, 0), groups)
     device.read(there[1], 0, y)
     np.testing.assert_array_equal(y, x)
 

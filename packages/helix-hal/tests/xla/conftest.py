@@ -1,14 +1,11 @@
-"""These tests need JAX; without it they are skipped with the reason."""
+"""Without JAX only ``test_xla_probe.py`` runs here, and says what is missing."""
 
 import pytest
 from helix_hal.xla.probe import probe
 
-WHY = probe()
-collect_ignore_glob = [] if WHY is True else ["test_*.py"]
-
-
-def pytest_report_header(config):
-    return None if WHY is True else f"xla: not tested, because {WHY}"
+collect_ignore = (
+    [] if probe() is True else ["test_xla_plans.py", "test_xla_primitives.py"]
+)
 
 
 @pytest.fixture

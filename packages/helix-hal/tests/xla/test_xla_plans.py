@@ -186,6 +186,66 @@ def test_what_the_device_says(dev):
     dev.synchronize()
 
 
+def test_synchronize_waits_for_what_was_dispatched(dev):
+    x = on(dev, np.ones((1200, 1200)))
+    y = x @ x @ x @ x
+    dev.synchronize()
+    assert y.buffer.is_ready()
+
+
+def test_errors_of_the_compiler_show_its_log_and_the_program(dev, monkeypatch):
+    from jax._src import stages
+    from jax.errors import JaxRuntimeError
+
+    def refuse(self, *args, **kw):
+        raise JaxRuntimeError("INTERNAL: no registers left")
+
+    monkeypatch.setattr(stages.Lowered, "compile", refuse)
+    f = hx.compile(lambda x: x * 7.25)
+    with pytest.raises(hx.CompileError) as e:
+        f(on(dev, [1.0]))
+    assert "xla:0" in str(e.value) and "no registers left" in str(e.value)
+    assert "stablehlo.multiply" in str(e.value)
+    monkeypatch.undo()
+    assert f(on(dev, [1.0])).tolist() == [7.25]
+
+
+def test_a_strangers_kernel_is_traced_into_the_program(dev):
+    from helix_core._device import _REGISTERED, register_kernel
+    from helix_core.contracts import KernelSpec
+
+    x = on(dev, [1.0, 2.0])
+    spec = KernelSpec("silu", "xla", lambda device, x: x + 100.0, priority=5)
+    register_kernel(spec)
+    try:
+        for run in (hx.silu, hx.compile(hx.silu)):
+            assert run(x).tolist() == [101.0, 102.0]
+    finally:
+        _REGISTERED.remove(spec)
+        dev.forget()
+    assert hx.silu(x).tolist() != [101.0, 102.0]
+
+
+def test_backward_kernels_of_optional_operands(dev):
+    """``name.bwd`` has one body for each pattern of operands."""
+    x, w = (np.random.default_rng(0).standard_normal((3, 4)) for _ in range(2))
+    labels = np.array([0, 2, 1], np.int32)
+    for bias in ((), (np.ones(3),)):
+        got, want = (
+            hx.vjp(
+                lambda *xs: hx.linear_cross_entropy(
+                    *xs[:2], hx.tensor(labels, device=xs[0].device), *xs[2:]
+                ),
+                *[hx.tensor(a.astype("f4"), device=d) for a in (x, w, *bias)],
+            )
+            for d in (dev, "numpy")
+        )
+        np.testing.assert_allclose(got[0].numpy(), want[0].numpy(), rtol=1e-6)
+        cts = [hx.tensor(np.float32(2.0), device=d) for d in (dev, "numpy")]
+        for g, v in zip(got[1](cts[0]), want[1](cts[1]), strict=True):
+            np.testing.assert_allclose(g.numpy(), v.numpy(), atol=1e-6)
+
+
 def test_exports_are_read_only_and_of_the_same_memory(dev):
     x = on(dev, np.arange(1000.0))
     seen = dev.backend.to_host(x.buffer)

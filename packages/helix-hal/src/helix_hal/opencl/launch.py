@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,50 +28,47 @@ _NARROW = frozenset({"sin", "cos", "pow"})
 _SIZES = 4096
 
 
-class Shape(NamedTuple):
-    """How a program is started for one set of sizes."""
+class Kernel:
+    """A compiled kernel of memories, then one struct of 64-bit integers.
 
-    kernel: Form
-    items: tuple[int]
-    cut: tuple[int, ...]
-
-
-class Form:
-    """One kernel: a form of the program.
-
-    ``run`` may be called from several threads: setting arguments and starting is one
+    `run` may be called from several threads: setting arguments and starting is one
     act, under a lock of the kernel.
+
+    Parameters
+    ----------
+    local : int
+        Items of a work group.
+    memories, numbers : int
+        How many of each it takes.
     """
 
     def __init__(
         self,
         device: OpenClDevice,
-        program: LoopProgram,
-        form: str,
+        source: str,
+        symbol: str,
         local: int,
-        wide: bool,
+        memories: int,
+        numbers: int,
     ) -> None:
-        renderer = OpenClRenderer(program, form, local, wide)
-        self.device, self.name = device, form
-        self.symbol, self.source = renderer.symbol, renderer.source()
-        self.local = (renderer.local,)
-        self.kernel, self.program = device.kernel(self.source, self.symbol)
-        self.pack = struct.Struct(f"={len(renderer.numbers)}q").pack
-        self.count = len(program.args)
+        self.device, self.symbol, self.source = device, symbol, source
+        self.local = (local,)
+        self.kernel, self.program = device.kernel(source, symbol)
+        self.pack = struct.Struct(f"={numbers}q").pack
+        self.memories = memories
         self.lock = threading.Lock()
         self.first = True
 
-    def run(
-        self, memories: Sequence[Any], numbers: Sequence[int], items: tuple[int]
-    ) -> None:
-        kernel = self.kernel
+    def run(self, memories: Sequence[Any], numbers: Sequence[int], groups: int) -> None:
+        kernel, local = self.kernel, self.local
         packed = self.pack(*numbers)
         try:
             with self.lock:
                 for i, m in enumerate(memories):
                     kernel.set_arg(i, m)
-                kernel.set_arg(self.count, packed)
-                cl.enqueue_nd_range_kernel(self.device.queue, kernel, items, self.local)
+                kernel.set_arg(self.memories, packed)
+                items = (groups * local[0],)
+                cl.enqueue_nd_range_kernel(self.device.queue, kernel, items, local)
                 if self.first:
                     self.first = False
                     self.device.queue.finish()
@@ -81,6 +79,14 @@ class Form:
             raise self.device.lost(self.symbol, e) from e
 
 
+class Start(NamedTuple):
+    """How a program is started for one set of sizes."""
+
+    kernel: Kernel
+    groups: int
+    cut: tuple[int, ...]
+
+
 class ProgramLaunch:
     """``launch(memories, offsets, sizes)`` of one program."""
 
@@ -88,23 +94,23 @@ class ProgramLaunch:
         self.device, self.wide = device, wide
         self.program = legal(program, _features(device, program))
         self.shares = cooperative(self.program)
-        self.forms: dict[str, Form] = {}
-        self.shapes: dict[tuple[int, ...], Shape | None] = {}
+        self.forms: dict[str, Kernel] = {}
+        self.starts: dict[tuple[int, ...], Start | None] = {}
 
     def __call__(
         self, memories: Sequence[Any], offsets: Sequence[int], sizes: Sequence[int]
     ) -> None:
         sizes = tuple(sizes)
         try:
-            shape = self.shapes[sizes]
+            start = self.starts[sizes]
         except KeyError:
-            if len(self.shapes) > _SIZES:
-                self.shapes.clear()
-            shape = self.shapes[sizes] = self._shape(sizes)
-        if shape is not None:
-            shape.kernel.run(memories, (*offsets, *sizes, *shape.cut), shape.items)
+            if len(self.starts) > _SIZES:
+                self.starts.clear()
+            start = self.starts[sizes] = self._start(sizes)
+        if start is not None:
+            start.kernel.run(memories, (*offsets, *sizes, *start.cut), start.groups)
 
-    def _shape(self, sizes: tuple[int, ...]) -> Shape | None:
+    def _start(self, sizes: tuple[int, ...]) -> Start | None:
         p = self.program
         given = dict(zip(p.sizes, sizes, strict=True))
         extents = [given[g] for g in p.grid]
@@ -114,19 +120,17 @@ class ProgramLaunch:
         steps = max(given[p.serial], 1) if p.serial is not None else 1
         if p.group > 1:
             groups = prod(extents[:-1]) * -(-extents[-1] // p.group)
-            return Shape(self._form("items", p.group), (groups * p.group,), ())
+            return Start(self.form("items", p.group), groups, ())
         if self.device.on_cpu:
             return self._tiles(extents, steps)
         few = not points > _POINTS > steps
         if self.shares and steps >= _SHARE and few:
-            local = self.device.features.group
-            return Shape(self._form("group", local), (points * local,), ())
-        local = min(
-            _LONG if p.stages else _FLAT, self.device.info.limits["max_workgroup"]
-        )
-        return Shape(self._form("items", local), (-(-points // local) * local,), ())
+            return Start(self.form("group", self.device.features.group), points, ())
+        most = self.device.info.limits["max_workgroup"]
+        local = min(_LONG if p.stages else _FLAT, most)
+        return Start(self.form("items", local), -(-points // local), ())
 
-    def _tiles(self, extents: list[int], steps: int) -> Shape:
+    def _tiles(self, extents: list[int], steps: int) -> Start:
         """A few work items per core, each with tiles of its own."""
         last = extents[-1]
         rows = prod(extents[:-1])
@@ -135,21 +139,21 @@ class ProgramLaunch:
         wanted = max(1, prod(extents) * steps // _TILE)
         tasks = min(tiles, wanted, 8 * self.device.units)
         each = -(-tiles // tasks)
-        cut = (chunk, each, tiles)
-        return Shape(self._form("tiles", 1), (-(-tiles // each),), cut)
+        return Start(self.form("tiles", 1), -(-tiles // each), (chunk, each, tiles))
 
-    def _form(self, name: str, local: int) -> Form:
+    def form(self, name: str, local: int) -> Kernel:
+        """The kernel of one form of the program."""
         made = self.forms.get(name)
         if made is None:
-            made = Form(self.device, self.program, name, local, self.wide)
+            r = OpenClRenderer(self.program, name, local, self.wide)
+            source, count = r.source(), len(self.program.args)
+            made = Kernel(self.device, source, r.symbol, r.local, count, len(r.numbers))
             made = self.forms.setdefault(name, made)
         return made
 
 
 def _features(device: OpenClDevice, program: LoopProgram) -> Any:
     """The device's, with its own functions of float64 where we have no others."""
-    from dataclasses import replace
-
     kept = {
         v.op
         for v in program.values

@@ -11,7 +11,13 @@ from importlib import import_module
 
 from helix_core.contracts import KernelSpec
 
-FAMILIES = ("softmax", "norms", "causal_conv1d", "selective_scan")
+FAMILIES = (
+    "softmax",
+    "norms",
+    "causal_conv1d",
+    "selective_scan",
+    "cross_entropy",
+)
 
 
 def specs(backend: str, priority: int = 50) -> list[KernelSpec]:

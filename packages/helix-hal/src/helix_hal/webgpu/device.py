@@ -96,7 +96,10 @@ class WebGpuDevice:
         self.used = 0
         self.ring = bytearray(_RING)
         self.numbers = self.gpu.create_buffer(
-            size=_RING, usage=wgpu.BufferUsage.UNIFORM | wgpu.BufferUsage.COPY_DST
+            size=_RING,
+            usage=wgpu.BufferUsage.UNIFORM
+            | wgpu.BufferUsage.COPY_DST
+            | wgpu.BufferUsage.COPY_SRC,
         )
         self.at = 0  # in the ring
         self.count = 0  # launches of the open pass
@@ -181,18 +184,23 @@ class WebGpuDevice:
 
     def _read(self, memory: Memory, start: int, skip: int, part: np.ndarray) -> None:
         size = -(-(skip + part.nbytes) // 4) * 4
-        size = min(size, memory.nbytes - start)
+        self._fetch(memory.buffer, start, part, skip, min(size, memory.nbytes - start))
+
+    def _fetch(
+        self, buffer: Any, start: int, part: np.ndarray, skip: int, size: int
+    ) -> None:
+        """Copy ``size`` bytes to where the host sees them, after all that is queued."""
         staging = self._staging(size)
         self._end_pass()
         encoder = self.encoder or self.gpu.create_command_encoder()
         self.encoder = encoder
-        encoder.copy_buffer_to_buffer(memory.buffer, start, staging, 0, size)
+        encoder.copy_buffer_to_buffer(buffer, start, staging, 0, size)
         self.flush()
         done = staging.map_async(wgpu.MapMode.READ, 0, size)
         done.sync_wait()
         try:
             mapped = staging.read_mapped(0, size, copy=False)
-            part[:] = np.frombuffer(mapped, np.uint8, part.nbytes, skip)
+            part[:] = np.frombuffer(mapped, np.uint8)[skip : skip + part.nbytes]
             del mapped
         finally:
             staging.unmap()
@@ -207,8 +215,7 @@ class WebGpuDevice:
 
     def synchronize(self) -> None:
         with self.lock, self.errors("synchronize"):
-            self.flush()
-            self.queue.on_submitted_work_done_sync()
+            self._fetch(self.numbers, 0, np.empty(0, np.uint8), 0, 4)
 
     # ----------------------------------------------------------------------- launches
     def layout(self, buffers: int, words: int) -> Layout:

@@ -12,6 +12,9 @@ _SOURCES = {
     "is_nan": """
 fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 """,
+    "kept": """
+fn kept(x: f32) -> f32 { return bitcast<f32>(bitcast<i32>(x) ^ ZERO); }
+""",
     "from_bits": """
 fn from_bits(b: u32) -> f32 { return bitcast<f32>(b); }
 """,
@@ -67,12 +70,17 @@ fn to_brain(x: f32) -> u32 {
 _NEEDS = {"least": ("is_nan",), "greatest": ("is_nan",)}
 
 
-def helpers(body: str) -> str:
-    """The functions that a kernel's text calls."""
+def helpers(body: str, zero: str) -> str:
+    """The functions that a kernel's text calls.
+
+    ``zero`` is an integer of which compilers do not know that it is 0: what has met it
+    is not reordered with other sums.
+    """
     wanted = {name for name in _SOURCES if re.search(rf"\b{name}\(", body)}
     for name in list(wanted):
         wanted.update(_NEEDS.get(name, ()))
-    return "".join([text.lstrip("\n") for n, text in _SOURCES.items() if n in wanted])
+    text = "".join([t.lstrip("\n") for n, t in _SOURCES.items() if n in wanted])
+    return text.replace("ZERO", zero)
 
 
 def small_load(name: str, word: str, bits: int, signed: bool) -> str:

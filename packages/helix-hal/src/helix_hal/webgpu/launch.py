@@ -154,7 +154,7 @@ class ProgramLaunch:
                 self.shapes.clear()
             shape = self.shapes[sizes] = self._shape(sizes)
         if shape is not None:
-            shape.kernel.run(tuple(memories), (*offsets, *sizes), shape.groups)
+            shape.kernel.run(tuple(memories), (*offsets, *sizes, 0), shape.groups)
 
     def _shape(self, sizes: tuple[int, ...]) -> Shape | None:
         from helix_hal.webgpu.device import group_sizes

@@ -52,6 +52,7 @@ _INFIX = {
 }
 _OF_BOOLS = {"add": "|", "mul": "&", "min": "&", "max": "|", "xor": "!="}
 _FUNCTIONS = frozenset("floor round exp sqrt".split())
+_SUMS = ("add", "sub")
 _INF = float("inf")
 _UNROLLED = 400  # lines that a loop over lanes may become
 
@@ -73,8 +74,8 @@ class WgslRenderer(Renderer):
 
     @property
     def numbers(self) -> int:
-        """How many integers a launch passes."""
-        return len(self.p.args) + len(self.p.sizes)
+        """How many integers a launch passes: offsets, sizes, and a zero."""
+        return len(self.p.args) + len(self.p.sizes) + 1
 
     @property
     def words(self) -> int:
@@ -93,7 +94,8 @@ class WgslRenderer(Renderer):
         for name, dtype, n in self.shared:
             head.append(f"var<workgroup> {name}: array<{self.type(dtype)}, {n}>;\n")
         access = "".join([self._access(a.name) for a in self.p.args])
-        text = "".join(head) + helpers(access + body) + access + body
+        called = helpers(access + body, self._number(self.numbers - 1))
+        text = "".join(head) + called + access + body
         return re.sub(r"\bactive\b", "inside", text)  # a reserved word of WGSL
 
     def _element(self, name: str) -> str:
@@ -137,10 +139,13 @@ class WgslRenderer(Renderer):
         self.depth += 1
         names = [f"{a.name}off" for a in p.args] + list(p.sizes)
         for k, name in enumerate(names):
-            self.constant(name, "index", f"given[{k // 4}].{'xyzw'[k % 4]}")
+            self.constant(name, "index", self._number(k))
         if self.form != "flat" or p.group > 1:
             self.constant("lid", "index", "i32(item)")
         getattr(self, f"_open_{'summed' if p.group > 1 else self.form}")()
+
+    def _number(self, k: int) -> str:
+        return f"given[{k // 4}].{'xyzw'[k % 4]}"
 
     def _total(self, sizes: Any) -> str:
         return " * ".join(sizes) or self.literal(1, "index")
@@ -263,9 +268,14 @@ class WgslRenderer(Renderer):
         if v.op == "not":
             return f"(!{args[0]})" if dtype == "bool" else f"(~{args[0]})"
         if v.op in _INFIX:
+            if dtype == "float32" and given:
+                pairs = zip(v.args, args, strict=True)
+                args = [self._kept(v.op, i, a) for i, a in pairs]
             return f"({args[0]} {_INFIX[v.op]} {args[1]})"
         if v.op in ("shl", "shr"):
-            return f"({args[0]} {'<<' if v.op == 'shl' else '>>'} u32({args[1]}))"
+            count = given[1]
+            by = f"{count.attr}u" if count.op == "const" else f"u32({args[1]})"
+            return f"({args[0]} {'<<' if v.op == 'shl' else '>>'} {by})"
         if v.op == "abs":
             zero = self.literal(0, dtype)
             if dtype in ("float32", "int32", "index"):
@@ -276,6 +286,13 @@ class WgslRenderer(Renderer):
         if v.op in _FUNCTIONS:
             return f"{v.op}({args[0]})"
         raise LoopError(f"[{self.p.name}] {v.op} is no scalar op of WGSL")
+
+    def _kept(self, op: str, i: int, text: str) -> str:
+        """An operand; hidden where a driver would put (1 + x) - 1 as x, or 0 x as 0."""
+        x = self.p.values[i]
+        nested = op in _SUMS and x.op in _SUMS
+        zero = op == "mul" and x.op == "const" and x.attr == 0
+        return f"kept({text})" if nested or zero else text
 
     def _hidden(self, literal: str, dtype: str) -> str:
         """WGSL refuses what overflows between constants."""
@@ -296,11 +313,13 @@ class WgslRenderer(Renderer):
         if target in _SMALL:
             return f"to_{_SMALL[target]}({x})"
         if target == "bool":
-            return f"({x} != {self.literal(0, source)})"
+            return f"(!({x} == {self.literal(0, source)}))"  # true for NaN
         if source == "bool":
             return self.select(x, self.literal(1, target), self.literal(0, target), "")
-        kind = self.type(target)
-        return self._narrow(x if kind == self.type(source) else f"{kind}({x})", target)
+        kind, was = self.type(target), self.type(source)
+        if (was, kind) in (("i32", "u64"), ("u32", "i64")):  # the sign is the source's
+            x = f"{was[0]}64({x})"
+        return self._narrow(x if kind == was else f"{kind}({x})", target)
 
     def _narrow(self, x: str, dtype: str) -> str:
         """Integers in registers of 32 bits have the values of their dtype."""
@@ -310,6 +329,13 @@ class WgslRenderer(Renderer):
         if dtype.startswith("int"):
             return f"(({x} << {32 - bits}u) >> {32 - bits}u)"
         return f"({x} & 0x{(1 << bits) - 1:x}u)"
+
+    def _expression(self, v: Value) -> str:
+        if v.op == "cast":
+            x = self.p.values[v.args[0]]
+            if x.op == "const" and v.dtype not in _SMALL and x.dtype != "float32":
+                return self.literal(x.attr, v.dtype)  # of 64 bits, WGSL converts none
+        return super()._expression(v)
 
     def bitcast(self, x: str, source: str, target: str) -> str:
         a, b = self.type(source), self.type(target)

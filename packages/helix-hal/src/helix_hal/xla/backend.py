@@ -19,7 +19,7 @@ from helix_core.contracts import DeviceInfo, DeviceProfile, KernelSpec
 from .composites import specs
 from .eager import LOWERINGS
 from .plan import plan_for
-from .session import all_devices, errors, find, wide
+from .session import all_devices, errors, find, name_of, wide
 
 
 class XlaBackend:
@@ -69,7 +69,8 @@ class XlaBackend:
 
     def to_host(self, buffer: jax.Array) -> np.ndarray:
         """Read-only; the buffer's own memory on the CPU. Waits for its value."""
-        array = np.asarray(buffer)
+        with errors("to_host", name_of(buffer)):
+            array = np.asarray(buffer)
         array.flags.writeable = False
         return array
 
@@ -84,11 +85,13 @@ class XlaBackend:
         return not buffer.is_deleted()
 
     def synchronize(self, device: Any) -> None:
-        """Wait for everything that was dispatched to the device, its effects too."""
+        """Wait for every array of the device: JAX runs programs in no given order."""
+        where = find(device)
         with errors("synchronize", device.name):
             jax.effects_barrier()
-            # programs of the host's pool of threads end in any order
-            jax.block_until_ready(jax.live_arrays(find(device).platform))
+            for array in jax.live_arrays():
+                if not array.is_deleted() and where in array.devices():
+                    array.block_until_ready()
 
     def set_num_threads(self, n: int) -> None:
         warnings.warn(

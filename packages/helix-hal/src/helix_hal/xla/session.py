@@ -47,6 +47,12 @@ def find(device: Any) -> Any:
     )
 
 
+def name_of(buffer: Any) -> str:
+    """Our name of the device where an array is."""
+    known, where = all_devices("xla"), getattr(buffer, "device", None)
+    return f"xla:{known.index(where)}" if where in known else "xla"
+
+
 _BYTES = re.compile(r"(\d+)\s*bytes")
 
 

@@ -1,4 +1,4 @@
-@group(0) @binding(0) var<uniform> given: array<vec4<i32>, 1>;
+@group(0) @binding(0) var<uniform> given: array<vec4<i32>, 2>;
 @group(0) @binding(1) var<storage, read_write> x_: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y_: array<atomic<u32>>;
 @group(0) @binding(3) var<storage, read_write> z_: array<f32>;

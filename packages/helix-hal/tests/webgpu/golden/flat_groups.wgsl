@@ -95,14 +95,11 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       let v43: i32 = (v41 * 2i);
       let v46: i32 = (a1 % 4i);
       let v48: bool = (v46 == 0i);
-      var v44: array<i32, 2>;
       var v45: array<f32, 2>;
       { const l = 0i;
-        v44[l] = (v43 + l);
         g45[l * 4 + lid] = select(0x0.0p+0f, v30[l], inside);
       }
       { const l = 1i;
-        v44[l] = (v43 + l);
         g45[l * 4 + lid] = select(0x0.0p+0f, v30[l], inside);
       }
       workgroupBarrier();
@@ -122,17 +119,15 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       { const l = 1i;
         v45[l] = (q45[l + 0] + q45[l + 2]);
       }
-      { const l = 0i;
-        if (v48) {
+      if (v48) {
+        { const l = 0i;
           if (inside) {
-            part_[part_off + v44[l]] = v45[l];
+            part_[part_off + (v43 + l)] = v45[l];
           }
         }
-      }
-      { const l = 1i;
-        if (v48) {
+        { const l = 1i;
           if (inside) {
-            part_[part_off + v44[l]] = v45[l];
+            part_[part_off + (v43 + l)] = v45[l];
           }
         }
       }

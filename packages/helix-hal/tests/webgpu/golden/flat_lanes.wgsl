@@ -2,6 +2,7 @@
 @group(0) @binding(1) var<storage, read_write> a_: array<f32>;
 @group(0) @binding(2) var<storage, read_write> x_: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y_: array<f32>;
+fn kept(x: f32) -> f32 { return bitcast<f32>(bitcast<i32>(x) ^ given[1].y); }
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec3<u32>, @builtin(local_invocation_index) item: u32) {
   let a_off: i32 = given[0].x;
@@ -16,20 +17,16 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
   let v5: i32 = (a0 * 4i);
   var v7: array<f32, 4>;
   { const l = 0i;
-    let v6: i32 = (v5 + l);
-    v7[l] = a_[a_off + v6];
+    v7[l] = a_[a_off + (v5 + l)];
   }
   { const l = 1i;
-    let v6: i32 = (v5 + l);
-    v7[l] = a_[a_off + v6];
+    v7[l] = a_[a_off + (v5 + l)];
   }
   { const l = 2i;
-    let v6: i32 = (v5 + l);
-    v7[l] = a_[a_off + v6];
+    v7[l] = a_[a_off + (v5 + l)];
   }
   { const l = 3i;
-    let v6: i32 = (v5 + l);
-    v7[l] = a_[a_off + v6];
+    v7[l] = a_[a_off + (v5 + l)];
   }
   { const l = 0i;
     s0[l] = 0x0.0p+0f;
@@ -83,7 +80,7 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       let v62: f32 = (v60 * 0x1.6300000000000p-1f);
       let v63: f32 = (v50 - v62);
       let v65: f32 = (v60 * (-0x1.bd01060000000p-13f));
-      let v66: f32 = (v63 - v65);
+      let v66: f32 = (kept(v63) - v65);
       let v67: f32 = (v66 * v66);
       let v69: f32 = (0x1.6db8ee0000000p-10f * v66);
       let v71: f32 = (v69 + 0x1.123ae80000000p-7f);
@@ -94,16 +91,16 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       let v78: f32 = (v77 * v66);
       let v80: f32 = (v78 + 0x1.0000000000000p-1f);
       let v81: f32 = (v67 * v80);
-      let v82: f32 = (v81 + v66);
-      let v84: f32 = (v82 + 0x1.0000000000000p+0f);
-      let v86: i32 = (v59 >> u32(1i));
+      let v82: f32 = (v81 + kept(v66));
+      let v84: f32 = (kept(v82) + 0x1.0000000000000p+0f);
+      let v86: i32 = (v59 >> 1u);
       let v88: i32 = (v86 + 127i);
-      let v90: i32 = (v88 << u32(23i));
+      let v90: i32 = (v88 << 23u);
       let v91: f32 = bitcast<f32>(v90);
       let v92: f32 = (v84 * v91);
       let v93: i32 = (v59 - v86);
       let v95: i32 = (v93 + 127i);
-      let v97: i32 = (v95 << u32(23i));
+      let v97: i32 = (v95 << 23u);
       let v98: f32 = bitcast<f32>(v97);
       let v99: f32 = (v92 * v98);
       let v101: f32 = (v99 + 0x1.0000000000000p+0f);
@@ -157,7 +154,7 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       let v62: f32 = (v60 * 0x1.6300000000000p-1f);
       let v63: f32 = (v50 - v62);
       let v65: f32 = (v60 * (-0x1.bd01060000000p-13f));
-      let v66: f32 = (v63 - v65);
+      let v66: f32 = (kept(v63) - v65);
       let v67: f32 = (v66 * v66);
       let v69: f32 = (0x1.6db8ee0000000p-10f * v66);
       let v71: f32 = (v69 + 0x1.123ae80000000p-7f);
@@ -168,16 +165,16 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       let v78: f32 = (v77 * v66);
       let v80: f32 = (v78 + 0x1.0000000000000p-1f);
       let v81: f32 = (v67 * v80);
-      let v82: f32 = (v81 + v66);
-      let v84: f32 = (v82 + 0x1.0000000000000p+0f);
-      let v86: i32 = (v59 >> u32(1i));
+      let v82: f32 = (v81 + kept(v66));
+      let v84: f32 = (kept(v82) + 0x1.0000000000000p+0f);
+      let v86: i32 = (v59 >> 1u);
       let v88: i32 = (v86 + 127i);
-      let v90: i32 = (v88 << u32(23i));
+      let v90: i32 = (v88 << 23u);
       let v91: f32 = bitcast<f32>(v90);
       let v92: f32 = (v84 * v91);
       let v93: i32 = (v59 - v86);
       let v95: i32 = (v93 + 127i);
-      let v97: i32 = (v95 << u32(23i));
+      let v97: i32 = (v95 << 23u);
       let v98: f32 = bitcast<f32>(v97);
       let v99: f32 = (v92 * v98);
       let v101: f32 = (v99 + 0x1.0000000000000p+0f);
@@ -231,7 +228,7 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       let v62: f32 = (v60 * 0x1.6300000000000p-1f);
       let v63: f32 = (v50 - v62);
       let v65: f32 = (v60 * (-0x1.bd01060000000p-13f));
-      let v66: f32 = (v63 - v65);
+      let v66: f32 = (kept(v63) - v65);
       let v67: f32 = (v66 * v66);
       let v69: f32 = (0x1.6db8ee0000000p-10f * v66);
       let v71: f32 = (v69 + 0x1.123ae80000000p-7f);
@@ -242,16 +239,16 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       let v78: f32 = (v77 * v66);
       let v80: f32 = (v78 + 0x1.0000000000000p-1f);
       let v81: f32 = (v67 * v80);
-      let v82: f32 = (v81 + v66);
-      let v84: f32 = (v82 + 0x1.0000000000000p+0f);
-      let v86: i32 = (v59 >> u32(1i));
+      let v82: f32 = (v81 + kept(v66));
+      let v84: f32 = (kept(v82) + 0x1.0000000000000p+0f);
+      let v86: i32 = (v59 >> 1u);
       let v88: i32 = (v86 + 127i);
-      let v90: i32 = (v88 << u32(23i));
+      let v90: i32 = (v88 << 23u);
       let v91: f32 = bitcast<f32>(v90);
       let v92: f32 = (v84 * v91);
       let v93: i32 = (v59 - v86);
       let v95: i32 = (v93 + 127i);
-      let v97: i32 = (v95 << u32(23i));
+      let v97: i32 = (v95 << 23u);
       let v98: f32 = bitcast<f32>(v97);
       let v99: f32 = (v92 * v98);
       let v101: f32 = (v99 + 0x1.0000000000000p+0f);
@@ -305,7 +302,7 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       let v62: f32 = (v60 * 0x1.6300000000000p-1f);
       let v63: f32 = (v50 - v62);
       let v65: f32 = (v60 * (-0x1.bd01060000000p-13f));
-      let v66: f32 = (v63 - v65);
+      let v66: f32 = (kept(v63) - v65);
       let v67: f32 = (v66 * v66);
       let v69: f32 = (0x1.6db8ee0000000p-10f * v66);
       let v71: f32 = (v69 + 0x1.123ae80000000p-7f);
@@ -316,16 +313,16 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
       let v78: f32 = (v77 * v66);
       let v80: f32 = (v78 + 0x1.0000000000000p-1f);
       let v81: f32 = (v67 * v80);
-      let v82: f32 = (v81 + v66);
-      let v84: f32 = (v82 + 0x1.0000000000000p+0f);
-      let v86: i32 = (v59 >> u32(1i));
+      let v82: f32 = (v81 + kept(v66));
+      let v84: f32 = (kept(v82) + 0x1.0000000000000p+0f);
+      let v86: i32 = (v59 >> 1u);
       let v88: i32 = (v86 + 127i);
-      let v90: i32 = (v88 << u32(23i));
+      let v90: i32 = (v88 << 23u);
       let v91: f32 = bitcast<f32>(v90);
       let v92: f32 = (v84 * v91);
       let v93: i32 = (v59 - v86);
       let v95: i32 = (v93 + 127i);
-      let v97: i32 = (v95 << u32(23i));
+      let v97: i32 = (v95 << 23u);
       let v98: f32 = bitcast<f32>(v97);
       let v99: f32 = (v92 * v98);
       let v101: f32 = (v99 + 0x1.0000000000000p+0f);

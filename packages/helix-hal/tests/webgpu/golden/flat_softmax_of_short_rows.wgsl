@@ -1,7 +1,8 @@
-@group(0) @binding(0) var<uniform> given: array<vec4<i32>, 1>;
+@group(0) @binding(0) var<uniform> given: array<vec4<i32>, 2>;
 @group(0) @binding(1) var<storage, read_write> x_: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y_: array<f32>;
 fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn kept(x: f32) -> f32 { return bitcast<f32>(bitcast<i32>(x) ^ given[1].x); }
 fn from_bits(b: u32) -> f32 { return bitcast<f32>(b); }
 fn greatest(a: f32, b: f32) -> f32 {
   return select(select(select(b, a, a > b), b, is_nan(b)), a, is_nan(a));
@@ -44,7 +45,7 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
     let v37: f32 = (v35 * 0x1.6300000000000p-1f);
     let v38: f32 = (v25 - v37);
     let v40: f32 = (v35 * (-0x1.bd01060000000p-13f));
-    let v41: f32 = (v38 - v40);
+    let v41: f32 = (kept(v38) - v40);
     let v42: f32 = (v41 * v41);
     let v44: f32 = (0x1.6db8ee0000000p-10f * v41);
     let v46: f32 = (v44 + 0x1.123ae80000000p-7f);
@@ -55,16 +56,16 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
     let v53: f32 = (v52 * v41);
     let v55: f32 = (v53 + 0x1.0000000000000p-1f);
     let v56: f32 = (v42 * v55);
-    let v57: f32 = (v56 + v41);
-    let v59: f32 = (v57 + 0x1.0000000000000p+0f);
-    let v61: i32 = (v34 >> u32(1i));
+    let v57: f32 = (v56 + kept(v41));
+    let v59: f32 = (kept(v57) + 0x1.0000000000000p+0f);
+    let v61: i32 = (v34 >> 1u);
     let v63: i32 = (v61 + 127i);
-    let v65: i32 = (v63 << u32(23i));
+    let v65: i32 = (v63 << 23u);
     let v66: f32 = bitcast<f32>(v65);
     let v67: f32 = (v59 * v66);
     let v68: i32 = (v34 - v61);
     let v70: i32 = (v68 + 127i);
-    let v72: i32 = (v70 << u32(23i));
+    let v72: i32 = (v70 << 23u);
     let v73: f32 = bitcast<f32>(v72);
     let v74: f32 = (v67 * v73);
     let v77: f32 = (s1 + v74);
@@ -88,7 +89,7 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
     let v102: f32 = (v100 * 0x1.6300000000000p-1f);
     let v103: f32 = (v90 - v102);
     let v105: f32 = (v100 * (-0x1.bd01060000000p-13f));
-    let v106: f32 = (v103 - v105);
+    let v106: f32 = (kept(v103) - v105);
     let v107: f32 = (v106 * v106);
     let v109: f32 = (0x1.6db8ee0000000p-10f * v106);
     let v111: f32 = (v109 + 0x1.123ae80000000p-7f);
@@ -99,16 +100,16 @@ fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) many: vec
     let v118: f32 = (v117 * v106);
     let v120: f32 = (v118 + 0x1.0000000000000p-1f);
     let v121: f32 = (v107 * v120);
-    let v122: f32 = (v121 + v106);
-    let v124: f32 = (v122 + 0x1.0000000000000p+0f);
-    let v126: i32 = (v99 >> u32(1i));
+    let v122: f32 = (v121 + kept(v106));
+    let v124: f32 = (kept(v122) + 0x1.0000000000000p+0f);
+    let v126: i32 = (v99 >> 1u);
     let v128: i32 = (v126 + 127i);
-    let v130: i32 = (v128 << u32(23i));
+    let v130: i32 = (v128 << 23u);
     let v131: f32 = bitcast<f32>(v130);
     let v132: f32 = (v124 * v131);
     let v133: i32 = (v99 - v126);
     let v135: i32 = (v133 + 127i);
-    let v137: i32 = (v135 << u32(23i));
+    let v137: i32 = (v135 << 23u);
     let v138: f32 = bitcast<f32>(v137);
     let v139: f32 = (v132 * v138);
     let v141: f32 = (v139 / s1);

@@ -26,13 +26,14 @@ class Memory(Section):
         """After thousands of ops no more memory is held than after a few."""
         t = self.target
         n = t.size(10_000 if what == "elementwise" else 2000, 60)
-        x = t.put(some((32, 256), "float32", 1))  # 32 KiB
-        i = t.put(np.arange(32, dtype=np.int32))
-        host = some((32, 256), "float32", 2)
+        rows, columns = t.size(32, 4), t.size(256, 8)
+        x = t.put(some((rows, columns), "float32", 1))  # 32 KiB
+        i = t.put(np.arange(rows, dtype=np.int32))
+        host = some((rows, columns), "float32", 2)
         step: Callable[[], Any] = {
             "elementwise": lambda: x + 1.5,
-            "reduce": lambda: hx.sum(hx.broadcast_to(x, (2, 32, 256)) * 2.0, 0),
-            "matmul": lambda: hx.matmul(x.T, x[:, :32]),
+            "reduce": lambda: hx.sum(hx.broadcast_to(x, (2, rows, columns)) * 2.0, 0),
+            "matmul": lambda: hx.matmul(x.T, x[:, :rows]),
             "views": lambda: hx.permute_dims(x[1:, ::2], (1, 0)) + 0.0,
             "gather": lambda: x[i],
             "transfers": lambda: np.asarray(t.put(host).buffer is None),
@@ -43,11 +44,11 @@ class Memory(Section):
         for _ in range(n):
             step()
         grown = self._bytes() - before
-        most = max(8 * _MIB, n * 32 * 1024 // 8)
+        most = max(t.size(8 * _MIB, 4096), n * rows * columns * 4 // 8)
         if grown > most:
             raise AssertionError(
-                f"{n} ops ({what}) with results of 32 KiB: expected no growth; "
-                f"{grown / _MIB:.0f} MiB more are held: a leak"
+                f"{n} ops ({what}) with results of {rows * columns * 4} bytes: "
+                f"expected no growth; {grown / _MIB:.3g} MiB more are held: a leak"
             )
 
     @case

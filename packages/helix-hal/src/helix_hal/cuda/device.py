@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -32,6 +33,7 @@ FEATURES = Features(
 )
 _SHARE = 64  # steps from which a block shares a point, where points are few
 _POINTS = 1 << 16
+_SIMULATOR = threading.Lock()
 # the simulator runs a thread at a time, and knows no memory but the host's
 SIMULATED_MEMORY = 1 << 32
 
@@ -53,6 +55,8 @@ class CudaDevice:
         self.simulated = simulated()
         self.cuda = cuda
         self.used = 0
+        # the simulator swaps names in a kernel's module: one launch at a time
+        self._turn = _SIMULATOR if self.simulated else nullcontext()
         self.features = replace(FEATURES, group=4) if self.simulated else FEATURES
         self.info = self._info()
 
@@ -169,7 +173,7 @@ class CudaDevice:
                 grid = (along, min(rows, ROWS), -(-rows // ROWS))
             flat = [m.view(d) for m, d in zip(memories, dtypes, strict=True)]
             try:
-                with self.cuda.gpus[self.index]:
+                with self._turn, self.cuda.gpus[self.index]:
                     run[grid, local](*flat, *offsets, *sizes)
             except Exception as e:
                 raise self._lost(e) from e

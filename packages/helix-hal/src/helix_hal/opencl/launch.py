@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from helix_hal.opencl.device import OpenClDevice
 
 _TILE = 1 << 13  # steps of points that are one piece of work for a CPU
+_LIGHT = 256  # numbers that a step of usual programs computes
 _SHARE = 64  # steps from which a GPU's group shares a point, where points are few
 _POINTS = 1 << 16
 _FLAT, _LONG = 256, 64  # items of a group for points without and with stages
@@ -94,6 +95,8 @@ class ProgramLaunch:
         self.device, self.wide = device, wide
         self.program = legal(program, _features(device, program))
         self.shares = cooperative(self.program)
+        # sums and products of a step: those of a scan of many states weigh more
+        self.weight = max(1, sum(v.width for v in self.program.values) // _LIGHT)
         self.forms: dict[str, Kernel] = {}
         self.starts: dict[tuple[int, ...], Start | None] = {}
 
@@ -134,9 +137,9 @@ class ProgramLaunch:
         """A few work items per core, each with tiles of its own."""
         last = extents[-1]
         rows = prod(extents[:-1])
-        chunk = max(1, min(last, _TILE // steps))
+        chunk = max(1, min(last, _TILE // (steps * self.weight)))
         tiles = rows * -(-last // chunk)
-        wanted = max(1, prod(extents) * steps // _TILE)
+        wanted = max(1, prod(extents) * steps * self.weight // _TILE)
         tasks = min(tiles, wanted, 8 * self.device.units)
         each = -(-tiles // tasks)
         return Start(self.form("tiles", 1), -(-tiles // each), (chunk, each, tiles))

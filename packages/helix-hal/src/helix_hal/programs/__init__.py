@@ -17,6 +17,7 @@ FAMILIES = (
     "causal_conv1d",
     "selective_scan",
     "cross_entropy",
+    "attention",
 )
 
 

@@ -48,3 +48,14 @@ def total(x: Values) -> Expr:
         pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
         terms = pairs + terms[len(pairs) * 2 :]
     return terms[0]
+
+
+def dot(a: Values, b: Values) -> Expr:
+    """The sum of their products: over the lanes, or in four chains."""
+    if not isinstance(a, Many):
+        return total(a * b)
+    chains: list[Any] = [None] * min(4, len(a))
+    for j, (x, y) in enumerate(zip(a, b, strict=True)):
+        old = chains[j % len(chains)]
+        chains[j % len(chains)] = x * y if old is None else old + x * y
+    return total(Many(chains))

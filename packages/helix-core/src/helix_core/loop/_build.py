@@ -159,6 +159,8 @@ class Builder:
 
     def lane(self, width: int) -> Expr:
         """0, 1, ... side by side."""
+        if width == 1:
+            return self.const(0, INDEX)
         return self.value("lane", INDEX, width=width)
 
     def block_index(self) -> Expr:

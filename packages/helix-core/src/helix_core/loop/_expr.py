@@ -163,6 +163,8 @@ class Expr:
 
     def sum_lanes(self) -> Expr:
         """The sum over the lanes, of width 1."""
+        if self.width == 1:
+            return self
         return self.builder.value("sum_lanes", self.dtype, (self,), width=1)
 
     def sum_group(self) -> Expr:

@@ -46,6 +46,7 @@ def missing(backend: str) -> str:
     [
         ("numpy", "numpy"),
         ("opencl", "opencl:0"),
+        ("webgpu", "vulkan:0"),
         ("torch", "torch:cpu"),
         ("xla", "xla:0"),
     ],

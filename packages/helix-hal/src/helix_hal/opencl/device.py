@@ -16,6 +16,7 @@ from helix_core.loop import SCALAR_OPS, LoopProgram
 
 from helix_hal.loop.device import Features, Launch
 from helix_hal.opencl.drivers import OPTIONS, build
+from helix_hal.opencl.gemm import Gemm
 from helix_hal.opencl.launch import ProgramLaunch
 
 _NUMBERS = ("bool", "int32", "int64", "uint32", "uint64", "float32")
@@ -67,6 +68,7 @@ class OpenClDevice:
             atomic_add=frozenset(atomic),
         )
         self.info = self._info(index)
+        self.gemm = Gemm(self)
 
     def _info(self, index: int) -> DeviceInfo:
         d = self.cl

@@ -1,7 +1,7 @@
 """``dot_general``: operands as (batch, m, k) and (batch, k, n), sixteen columns a point.
 
-A device that has a faster product offers ``gemm(engine, a, b, out) -> bool`` for float32:
-it takes these views, or declines.
+A device that has a faster product offers ``gemm(engine, a, b, out, compute) -> bool``: it
+takes these views, and rounds as ``compute`` says, or declines.
 """
 
 from __future__ import annotations
@@ -92,15 +92,15 @@ def dot_general(
     result = engine.empty(tuple(shape), a.dtype)
     if result.size == 0:
         return result
-    if compute == "bfloat16" and a.dtype.name == "float32":
-        a, b = rounded(engine, a), rounded(engine, b)
     x, w = matrices(engine, a, ra, ca, ba), matrices(engine, b, cb, rb, bb)
     batch, m, k = x.shape
     n = w.shape[2]
     y = result.view((batch, m, n), (m * n, n, 1))
     gemm = getattr(engine.device, "gemm", None)
-    if gemm is not None and a.dtype.name == "float32" and gemm(engine, x, w, y):
+    if gemm is not None and gemm(engine, x, w, y, compute):
         return result
+    if compute == "bfloat16" and a.dtype.name == "float32":
+        x, w = rounded(engine, x), rounded(engine, w)
     sizes = {"batch": batch, "m": m, "n": n, "k": k, "tiles": -(-n // COLUMNS)}
     sizes |= given(x=x, w=w)
     pair = a.dtype.category == "complex"

@@ -132,6 +132,76 @@ class LoggerSpec(Spec):
     __slots__ = ()
 
 
+class DetectorSpec(Spec):
+    """A detector of formats: ``factory(head, tail, size) -> iterable of Detection``."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderSpec(Spec):
+    """A decoder: ``factory(data, meter, **options)`` gives a decoded sample.
+
+    Attributes
+    ----------
+    formats : tuple of str
+        Names of formats, as detection gives them.
+    modality : str
+        "text", "image", "audio", "video", "points", "table" or "bytes".
+    isolation : str
+        "thread", or "process" where a damaged file may end the process.
+    extra : str
+        The extra of its distribution that brings what it needs; empty for none.
+    header : str or None
+        ``"pkg.mod:fn"``; ``fn(data, meter)`` gives sizes as a dict without decoding.
+    """
+
+    formats: tuple[str, ...] = ()
+    modality: str = "bytes"
+    isolation: str = "thread"
+    extra: str = ""
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorizerSpec(Spec):
+    """A way from a decoded sample to arrays: ``factory(sample, **options)``.
+
+    Attributes
+    ----------
+    modality : str
+        What it takes. The name is what users ask for, such as "clip" or "whisper".
+    """
+
+    modality: str = "bytes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorSpec(Spec):
+    """A generator of samples: a subclass of ``helix_synth.Generator``.
+
+    Attributes
+    ----------
+    modality : str
+        "sequence", "image", "graph", "time_series", "text", "audio", "video",
+        "points" or "table".
+    """
+
+    modality: str = "sequence"
+
+
+class VerifierSpec(Spec):
+    """A verifier of the generator of its name: ``factory(spec, sample)`` gives problems."""
+
+    __slots__ = ()
+
+
+class SinkSpec(Spec):
+    """Where samples go: a subclass of ``helix_synth.Sink``."""
+
+    __slots__ = ()
+
+
 class CommandSpec(Spec):
     """A subcommand of ``helix``: ``factory`` names a click command."""
 
@@ -185,7 +255,9 @@ class DeviceProfile:
     rates : dict of str to float
         Work per second by kind of op, in the units of ``Graph.cost()``: "elementwise",
         "transcendental", "reduce", "scan", "sort", "fft", "conv", "index", "copy",
-        "random". A kind that is missing runs at the rate of products.
+        "random". A kind that is missing runs at the rate of products. "matrix" and
+        "loop": small products in a batch, and iterations of a compiled loop, that it
+        begins each second.
     start, replay : float
         Seconds to start a compiled graph, and each op in it; below 0: ``launch``.
     fusion : float
@@ -213,5 +285,11 @@ SPECS: dict[str, type] = {
     "losses": LossSpec,
     "callbacks": CallbackSpec,
     "loggers": LoggerSpec,
+    "detectors": DetectorSpec,
+    "decoders": DecoderSpec,
+    "tensorizers": TensorizerSpec,
+    "generators": GeneratorSpec,
+    "verifiers": VerifierSpec,
+    "sinks": SinkSpec,
     "commands": CommandSpec,
 }

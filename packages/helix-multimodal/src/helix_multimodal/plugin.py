@@ -1,0 +1,24 @@
+"""The light module behind this package's entry points."""
+
+from helix_core.contracts import CommandSpec, DecoderSpec, DetectorSpec, TensorizerSpec
+from helix_core.plugins import hookimpl
+
+
+@hookimpl
+def helix_detectors() -> list[DetectorSpec]:
+    return []
+
+
+@hookimpl
+def helix_decoders() -> list[DecoderSpec]:
+    return []
+
+
+@hookimpl
+def helix_tensorizers() -> list[TensorizerSpec]:
+    return []
+
+
+@hookimpl
+def helix_commands() -> list[CommandSpec]:
+    return []

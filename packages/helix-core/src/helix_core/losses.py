@@ -10,6 +10,9 @@ import numpy as np
 from . import _ops as ops
 from ._composite import composite
 from ._composites.softmax import log_softmax
+from ._contrastive import info_nce as info_nce
+from ._contrastive import siglip as siglip
+from ._ctc import ctc as ctc
 from ._dtypes import float32
 from ._errors import DTypeError, HelixError, ShapeError
 from ._indexing import take, take_along_axis
@@ -21,10 +24,13 @@ __all__ = [
     "bce",
     "bce_with_logits",
     "cross_entropy",
+    "ctc",
     "huber",
+    "info_nce",
     "kl_div",
     "l1",
     "mse",
+    "siglip",
     "smooth_l1",
 ]
 

@@ -52,6 +52,9 @@ def helix_losses() -> list[LossSpec]:
         "bce": "Binary cross-entropy of probabilities.",
         "bce_with_logits": "Binary cross-entropy of sigmoid(logits).",
         "kl_div": "Divergence of log-probabilities from a target.",
+        "info_nce": "Each embedding finds its pair in the batch.",
+        "siglip": "Each pair of embeddings is told whether it belongs together.",
+        "ctc": "Labels without their times, over all alignments.",
     }
     found = [
         LossSpec(name=k, factory=f"helix_core.losses:{k}", summary=text)

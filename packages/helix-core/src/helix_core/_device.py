@@ -240,39 +240,53 @@ def _load_backend(device: Device) -> Any:
     """The best backend that works; one that does not is said, with what serves instead."""
     from . import plugins
 
-    errors = []
+    errors: dict[tuple[str, ...], str] = {}
     for record in plugins.providers(device.kind):
         try:
             backend = plugins.load("backends", record.name)()
+        except plugins.PluginUnavailable:  # its record says why from now on
+            errors[record.key] = ""
         except HelixError as e:
-            errors.append(str(e))
+            errors[record.key] = f"{record.name!r} of {record.origin}, which says: {e}"
         except (Exception, SystemExit) as e:
-            errors.append(
-                f"{record.name!r} of {record.origin}: {type(e).__name__}: {e}"
-            )
+            why = f"{type(e).__name__}: {e}"
+            errors[record.key] = f"{record.name!r} of {record.origin}, which fails: {why}"
         else:
             if errors:
+                lost, _ = _unusable(device, errors)
                 plugins.fell_back(
                     f"[device] {device.name!r} is served by the backend {record.name!r}, "
-                    f"because: {'; '.join(errors)}"
+                    f"because: {lost}"
                 )
             return backend
+    lost, hints = _unusable(device, errors)
     found = plugins.records("backends")
-    kinds = {k for r in found for k in getattr(r.spec, "kinds", ())}
-    if device.kind not in kinds:
-        errors.append(
-            f"no installed backend offers it (offered: {', '.join(sorted(kinds))})"
-        )
-    if not (errors and device.kind in kinds):
-        errors += [
-            f"{r.name!r} of {r.origin} is {r.state}: {r.reason}"
-            for r in found
-            if not r.usable and (r.spec is None or device.kind in r.spec.kinds)
-        ]
+    kinds = sorted({k for r in found if r.usable for k in getattr(r.spec, "kinds", ())})
+    offered = f"kinds that are offered: {', '.join(kinds) or 'none'}"
     raise DeviceError(
-        f"[device] expected a usable backend for {device.name!r}; {'; '.join(errors)}. "
-        "Hint: `helix devices` lists what this machine has"
+        f"[device] expected a usable backend for {device.name!r}; "
+        f"{f'got {lost}' if lost else 'no installed backend offers it'} ({offered}). "
+        f"Hint: {''.join(f'{h}; ' for h in hints)}`helix devices` lists what this "
+        "machine has"
     )
+
+
+def _unusable(
+    device: Device, errors: Mapping[tuple[str, ...], str]
+) -> tuple[str, list[str]]:
+    """Each backend that could offer a device but does not work, and the ways out."""
+    from . import plugins
+
+    said, hints = [], []
+    for r in plugins.records("backends"):
+        if r.usable and errors.get(r.key):
+            said.append(errors[r.key])
+        elif not r.usable and (r.spec is None or device.kind in r.spec.kinds):
+            reason, _, hint = r.reason.partition(" Hint: ")
+            name = repr(r.name or r.entry)
+            said.append(f"{name} of {r.origin}, which is {r.state}: {reason.rstrip('.')}")
+            hints += [h.rstrip(".") for h in (hint, r.hint) if h]
+    return "; ".join(said), list(dict.fromkeys(hints))
 
 
 def _load_kernels(device: Device) -> dict[str, list[Any]]:

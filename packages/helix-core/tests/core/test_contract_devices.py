@@ -9,6 +9,7 @@ import warnings
 import helix_core as hx
 import numpy as np
 import pytest
+from helix_core.contracts import BackendSpec
 
 X = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]], np.float32)
 
@@ -28,8 +29,43 @@ def test_equal_names_are_one_device():
 
 
 def test_a_kind_that_nobody_offers_says_what_there_is():
-    with pytest.raises(hx.DeviceError, match=r"'dx12:7'.*offered: .*numpy"):
-        hx.ones((2,), device="dx12:7")
+    with pytest.raises(hx.DeviceError, match=r"'abacus:7'; .*offered: .*numpy") as e:
+        hx.ones((2,), device="abacus:7")
+    assert "abacus" not in str(e.value).partition("offered: ")[2]
+    assert str(e.value).endswith("Hint: `helix devices` lists what this machine has")
+
+
+def refuse():
+    return "no beads. Hint: pip install 'acme[beads]'."
+
+
+def fail():
+    raise OSError("driver of 1980")
+
+
+def test_a_backend_that_cannot_work_here_is_one_message_with_the_way_out():
+    for name, probe in (("abacus", "refuse"), ("slate", "fail")):
+        path = f"{__name__}:{probe}"
+        spec = BackendSpec(name=name, kinds=("counter",), factory="a:b", probe=path)
+        hx.plugins.register(spec, "backends")
+    try:
+        for _ in range(2):  # the second time its record says why
+            with pytest.raises(hx.DeviceError) as e:
+                hx.ones((2,), device="counter:7")
+            text = str(e.value)
+            head, _, tail = text.partition(" (kinds that are offered: ")
+            assert head == (
+                "[device] expected a usable backend for 'counter:7'; got "
+                "'abacus' of this process, which is unsupported: no beads; "
+                "'slate' of this process, which is broken: OSError: driver of 1980"
+            )
+            assert "counter" not in tail and "numpy" in tail
+            assert text.count("Hint: ") == text.count("expected") == 1
+            assert "Hint: pip install 'acme[beads]'; " in tail
+            assert tail.endswith("`helix devices` lists what this machine has")
+    finally:
+        hx.plugins.reset()
+        hx.Device("counter:7").forget()
 
 
 def test_mixed_devices_are_an_error_that_names_both(two):

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 def probe() -> bool | str:
     """True, or what is missing and how to get it."""
-    if find_spec("torch") is None:
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:  # a folder of this name is no torch
         return "torch not installed. Hint: pip install 'helix-hal[torch]'"
     return True

@@ -6,14 +6,15 @@ composites' programs are the same for all of them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from helix_core import Device, DeviceError
 from helix_core._aval import Aval
-from helix_core._dtypes import DType
+from helix_core._dtypes import DType, as_dtype
 from helix_core.contracts import DeviceInfo, DeviceProfile, KernelSpec
 from helix_core.loop import LoopProgram
 
@@ -103,9 +104,10 @@ class KernelBackend:
 
     @cached_property
     def kernels(self) -> Sequence[KernelSpec]:
+        from helix_hal.loop.bodies import specs as by_plan
         from helix_hal.programs import specs
 
-        return (*self.own_kernels(), *specs(self.name))
+        return (*self.own_kernels(), *specs(self.name), *by_plan(self.name))
 
     # ------------------------------------------------- what adapters of programs ask for
     def empty(self, device: Device, shape: tuple[int, ...], dtype: DType) -> Buffer:
@@ -136,6 +138,11 @@ class KernelBackend:
     def aval(self, buffer: Buffer) -> Aval:
         return buffer.aval
 
+    def owns(self, buffer: Buffer) -> bool:
+        """Whether the memory is this buffer's alone, and all of it in C order."""
+        alone = sys.getrefcount(buffer.memory) == _counts()
+        return alone and buffer.offset == 0 and buffer.contiguous
+
     def synchronize(self, device: Device) -> None:
         self.engine(device).device.synchronize()
 
@@ -156,10 +163,19 @@ class KernelBackend:
         return self.engine(device).pool.used
 
     def compile(self, graph: Any, device: Device) -> Any:
-        from helix_core._interpreter import plan_for
+        from helix_hal.loop.plan import plan_for
 
-        return plan_for(graph, device)
+        return plan_for(graph, device, self.engine(device))
 
     def _owner(self, buffer: Buffer) -> Engine:
         name = buffer.memory.pool.name
         return next(e for e in self.engines.values() if e.name == name)
+
+
+@cache
+def _counts() -> int:
+    """What ``getrefcount`` says of memory that one buffer holds."""
+    memory: Any = object()
+    buffer = Buffer(memory, 0, (), (), as_dtype("float32"))
+    del memory
+    return sys.getrefcount(buffer.memory)

@@ -23,6 +23,7 @@ Shape = int | tuple[int, ...]
 _ATTEMPT = 1 << 32  # blocks between a draw and its next attempt
 _TAPE = 1 << 63  # where a row's tape begins
 _U32 = 1 << 32
+_ZERO, _ONE = 0.0, 1.0  # defaults that cost nothing
 
 
 def _shape(shape: Shape) -> tuple[int, ...]:
@@ -181,7 +182,7 @@ class Draws:
         return self.uniform(shape) < p
 
     def normal(
-        self, shape: Shape = (), mean: object = 0.0, std: object = 1.0
+        self, shape: Shape = (), mean: object = _ZERO, std: object = _ONE
     ) -> np.ndarray:
         """Float64 of the normal distribution, by Box and Muller's pairs."""
         shape = _shape(shape)
@@ -192,10 +193,9 @@ class Draws:
         s, c = sin_cos_turns(w[:, half:] * 2.0**-32)
         out = np.concatenate([radius * c, radius * s], 1)[:, :n]
         out = out.reshape(len(self), *shape)
-        if isinstance(mean, float) and isinstance(std, float):
-            if (mean, std) == (0.0, 1.0):
-                return out
-        return np.asarray(mean) + out * np.asarray(std)
+        if mean is not _ZERO or std is not _ONE:
+            out = np.asarray(mean) + out * np.asarray(std)
+        return out
 
     def exponential(self, shape: Shape = (), scale: object = 1.0) -> np.ndarray:
         """Float64 of the exponential distribution of this mean."""

@@ -3,15 +3,32 @@
 from helix_core.contracts import CommandSpec, GeneratorSpec, SinkSpec, VerifierSpec
 from helix_core.plugins import hookimpl
 
+from ._catalogue import ENTRIES
+
 
 @hookimpl
 def helix_generators() -> list[GeneratorSpec]:
-    return []
+    return [
+        GeneratorSpec(
+            name=e.name,
+            factory=f"helix_synth.{e.folder}:{e.cls}",
+            modality=e.modality,
+            summary=e.summary,
+        )
+        for e in ENTRIES
+    ]
 
 
 @hookimpl
 def helix_verifiers() -> list[VerifierSpec]:
-    return []
+    return [
+        VerifierSpec(
+            name=e.name,
+            factory=f"helix_synth.verify.{e.folder}:{e.name}",
+            summary=f"Checks samples of {e.name}.",
+        )
+        for e in ENTRIES
+    ]
 
 
 @hookimpl

@@ -1,0 +1,3 @@
+"""Images: shapes, glyphs, scenes of many objects."""
+
+from .shapes import Shapes as Shapes

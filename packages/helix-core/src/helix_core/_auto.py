@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from ._cost import Cost, NodeCost, cost_of
@@ -18,7 +19,7 @@ from ._device import Device
 from ._errors import DeviceError, HelixError
 from ._survey import Found, survey
 
-_SMALL = 1e-4  # seconds: such work stays on the host, whatever else there is
+_SMALL = 3e-5  # seconds: such work stays on the host, whatever else there is
 _STAY = 1.05  # how many times sooner another device must be for work to leave the CPU
 _CLOSE = 5.0  # devices predicted within so many times the soonest are tried
 _HOST = ("cpu", "numpy")
@@ -37,7 +38,8 @@ def predict(
     """Seconds that a device needs, from what it was measured to do.
 
     ``start + sum(count * (launch + max(work / rate, bytes / bandwidth)))``, and the
-    transfer over the link, all divided by the free share of the device.
+    transfer over the link, all divided by the free share of the device. Each kind of op
+    has a rate of its own; matrices and iterations of loops take time to begin, too.
 
     Parameters
     ----------
@@ -55,7 +57,8 @@ def predict(
         launch, total = profile.replay, max(profile.start, 0.0)
     fusion = profile.fusion if compiled else 1.0
     for n in cost.nodes:
-        total += n.count * (launch + _seconds(n, profile, fusion))
+        free = n.kind == "loop" or (compiled and n.kind == "view")
+        total += n.count * (_seconds(n, profile, fusion) + (0.0 if free else launch))
     if moved:
         total += 2.0 * profile.link_latency + moved / profile.link_bandwidth
     return total / max(1.0 - load, 0.05)
@@ -67,6 +70,8 @@ def _seconds(n: NodeCost, profile: Any, fusion: float) -> float:
     single = flops.get("float32") or max(flops.values())
     if n.kind == "view":
         return 0.0
+    if n.kind == "loop":
+        return 1.0 / float(rates.get("loop", math.inf))
     if n.kind == "transfer":
         return profile.link_latency + n.bytes / float(profile.link_bandwidth)
     if n.kind == "host":  # there and back, and LAPACK at a fraction of the products
@@ -74,12 +79,36 @@ def _seconds(n: NodeCost, profile: Any, fusion: float) -> float:
     wide = 2.0 if n.dtype in ("float64", "int64", "uint64", "complex128") else 1.0
     if n.kind == "contract":
         rate = flops.get(n.dtype) or single / wide
-    else:
-        kind = "transcendental" if n.kind == "kernel" else n.kind
-        rate = rates.get(kind, single) / wide
-    share = fusion if n.kind in ("elementwise", "transcendental") else 1.0
-    busy = n.work / (rate * (share if n.kind == "elementwise" else 1.0))
-    return float(max(busy, n.bytes / (share * profile.bandwidth)))
+        begun = n.parts / rates.get("matrix", math.inf)
+        slow = _slower(n.work, single, profile.curves.get("contract"))
+        busy = n.work / rate * (slow if n.parts == 1.0 else 1.0) + begun
+        return float(max(busy, _moving(n.bytes, profile)))
+    kind = "transcendental" if n.kind == "kernel" else n.kind
+    rate = rates.get(kind, single) / wide
+    if n.kind not in ("elementwise", "transcendental"):
+        return float(max(n.work / rate, _moving(n.bytes, profile)))
+    busy = n.work / (rate * (fusion if n.kind == "elementwise" else 1.0))
+    return float(max(busy, _moving(n.bytes, profile) / fusion))
+
+
+def _moving(size: float, profile: Any) -> float:
+    """Seconds to read and write so many bytes of the device's memory."""
+    flat = size / float(profile.bandwidth)
+    return flat * _slower(size, profile.bandwidth, profile.curves.get("memory"))
+
+
+def _slower(size: float, rate: float, points: Any) -> float:
+    """How many times longer than at this rate a size takes, between measured ones."""
+    if not points or size <= 0.0:
+        return 1.0
+    x = math.log(size)
+    at = [(math.log(s), math.log(max(t, 1e-12) * rate / s)) for s, t in points]
+    if x <= at[0][0]:
+        return math.exp(at[0][1])
+    for (x0, y0), (x1, y1) in pairwise(at):
+        if x <= x1:
+            return math.exp(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
+    return math.exp(at[-1][1])
 
 
 def work(flops: float, bytes: float, ops: float = 1, dtype: str = "float32") -> Cost:
@@ -280,13 +309,15 @@ def _tried(
     moved: float | None,
     budget: float,
 ) -> list[Candidate]:
-    """Run the graph on those that are close, the most promising first."""
+    """Run the graph on those that are close, the most promising first; the host too,
+    before work leaves it."""
     soonest = min((r.seconds for r in rows), default=math.inf)
     host = min((r.seconds for r in rows if r.name in _HOST), default=math.inf)
     if host < _SMALL:  # not worth importing a library for
         close = [r for r in rows if r.name in _HOST and r.seconds < math.inf]
     else:
-        close = [r for r in rows if r.seconds <= _CLOSE * soonest < math.inf]
+        close = [r for r in rows if r.seconds <= _CLOSE * soonest or r.seconds == host]
+        close = [r for r in close if r.seconds < math.inf]
     if len(close) < 2 or soonest > budget:
         return rows
     end = time.perf_counter() + budget
@@ -324,25 +355,21 @@ def run_seconds(
     n = len(graph.inputs)
     fixed = [backend.from_host(a.copy(), device) for a in arrays]
 
-    def once() -> None:
-        given = fixed
-        if transfer:
-            given = [backend.from_host(a.copy(), device) for a in arrays[:n]] + fixed[
-                n:
-            ]
-        outs = plan(*given)
+    def once() -> float:
+        mine = [a.copy() for a in arrays[:n]] if transfer else []  # to be taken over
+        begin = time.perf_counter()
+        given = [backend.from_host(a, device) for a in mine] or fixed[:n]
+        outs = plan(*given, *fixed[n:])
         if transfer:
             for b in outs:
                 np.asarray(backend.to_host(b))
         backend.synchronize(device)
+        return time.perf_counter() - begin
 
     once()
     best, end, rounds = math.inf, time.perf_counter() + seconds, 0
     while rounds < 2 or time.perf_counter() < end:
-        begin = time.perf_counter()
-        once()
-        best = min(best, time.perf_counter() - begin)
-        rounds += 1
+        best, rounds = min(best, once()), rounds + 1
     return best
 
 

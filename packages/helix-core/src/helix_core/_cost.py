@@ -47,7 +47,7 @@ class NodeCost:
     kind : str
         Which rate of a ``DeviceProfile`` bounds it: "contract", "conv", "elementwise",
         "transcendental", "reduce", "scan", "sort", "fft", "index", "copy", "random",
-        "host", "transfer", "view", "kernel".
+        "host", "transfer", "view", "kernel", "loop" (an iteration, without its ops).
     dtype : str
         That of products: "bfloat16" where they round to it.
     flops, bytes : float
@@ -55,6 +55,8 @@ class NodeCost:
         What the rate of its kind counts: FLOPs, but elements where nothing is computed.
     count : float
         How often it runs: more than once in the body of a loop.
+    parts : float
+        Independent matrices of a product.
     """
 
     op: str
@@ -64,6 +66,7 @@ class NodeCost:
     bytes: float
     work: float
     count: float = 1.0
+    parts: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -173,13 +176,20 @@ def _composite(
 def _control(e: Any, kernels: Any, count: float) -> Iterator[NodeCost]:
     """The body of a loop as often as it runs: once where that depends on values."""
     if e.op.name == "scan":
-        yield from _nodes(e.attrs["body"], kernels, count * e.attrs["length"])
+        count *= e.attrs["length"]
+        yield _iteration(e.op.name, count)
+        yield from _nodes(e.attrs["body"], kernels, count)
     elif e.op.name == "while_loop":
+        yield _iteration(e.op.name, count)
         yield from _nodes(e.attrs["cond"], kernels, count)
         yield from _nodes(e.attrs["body"], kernels, count)
     elif e.op.name == "cond":
         branches = [list(_nodes(e.attrs[k], kernels, count)) for k in ("true", "false")]
         yield from max(branches, key=lambda ns: sum(n.flops + n.bytes for n in ns))
+
+
+def _iteration(name: str, count: float) -> NodeCost:
+    return NodeCost(name, "loop", "float32", 0.0, 0.0, 1.0, count)
 
 
 def _primitive(
@@ -192,8 +202,10 @@ def _primitive(
         return NodeCost(name, "view", dtype, 0.0, 0.0, 0.0, count)
     flops = _flops(name, op.category, [a.shape for a in ins], outs, attrs)
     work = flops or float(sum(a.size for a in outs))
+    parts = 1.0
     if name == "dot_general":
         kind = "contract"
+        parts = float(prod(ins[0].shape[i] for i in attrs["dims"][1][0]))
         if attrs["compute"] == "bfloat16" and dtype == "float32":
             dtype = "bfloat16"
     elif name == "conv":
@@ -209,7 +221,7 @@ def _primitive(
         work = float(ins[2].size)
     elif kind == "random":
         size = float(outs[0].nbytes)
-    return NodeCost(name, kind, dtype, flops, size, work, count)
+    return NodeCost(name, kind, dtype, flops, size, work, count, parts)
 
 
 def _dtype(outs: Sequence[Aval]) -> str:
@@ -257,7 +269,8 @@ def _flops(
     if category == "SORT":
         return n_in * max(log2(max(shapes[0][attrs["axis"]], 1)), 1.0)
     if category == "FFT":
-        return 5.0 * max(n_in, n_out) * log2(max(prod(attrs["sizes"]), 2))
+        each = 5.0 if attrs["kind"] in ("fft", "ifft") else 2.5  # per complex number
+        return each * max(n_in, n_out) * log2(max(prod(attrs["sizes"]), 2))
     if category == "RANDOM":
         return _RANDOM * n_out * attrs["bits"] / 32
     if category == "HOST":  # elimination; a decomposition by its leading term alone

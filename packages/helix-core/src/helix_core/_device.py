@@ -250,7 +250,9 @@ def _load_backend(device: Device) -> Any:
             errors[record.key] = f"{record.name!r} of {record.origin}, which says: {e}"
         except (Exception, SystemExit) as e:
             why = f"{type(e).__name__}: {e}"
-            errors[record.key] = f"{record.name!r} of {record.origin}, which fails: {why}"
+            errors[record.key] = (
+                f"{record.name!r} of {record.origin}, which fails: {why}"
+            )
         else:
             if errors:
                 lost, _ = _unusable(device, errors)
@@ -284,7 +286,9 @@ def _unusable(
         elif not r.usable and (r.spec is None or device.kind in r.spec.kinds):
             reason, _, hint = r.reason.partition(" Hint: ")
             name = repr(r.name or r.entry)
-            said.append(f"{name} of {r.origin}, which is {r.state}: {reason.rstrip('.')}")
+            said.append(
+                f"{name} of {r.origin}, which is {r.state}: {reason.rstrip('.')}"
+            )
             hints += [h.rstrip(".") for h in (hint, r.hint) if h]
     return "; ".join(said), list(dict.fromkeys(hints))
 

@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -24,15 +24,19 @@ from . import platform
 from ._errors import HelixError
 from ._version import __version__
 
-_FORMAT = 1  # of the file: a higher one is measured again
+_FORMAT = 3  # of the file: a higher one is measured again
 _SECONDS = 0.01  # to repeat a measurement for
 CALM = 1.5  # processes that want to run, for each CPU
 _ROUNDS = 4  # at least: others may be busy, and the best of several counts
 _SHARED = 2e-6  # a transfer of 4 MiB that takes no longer moves nothing
 _N = 192  # a matrix product that every device finishes at once
 _BIG = 4096  # side of the larger one is chosen so that it takes about _SECONDS
-_ELEMENTS = 1 << 22  # 16 MiB of float32: beyond the caches of most devices
+_SIDES = (48, 96)  # of products that a device may not be filled by
+_ELEMENTS = (1 << 12, 1 << 15, 1 << 18, 1 << 22)  # at last 16 MiB of float32
+_CLEAR = 4.0  # launches that an op takes at least for its rate to be told
 _KIND = 1 << 18  # elements for the rates of the other kinds
+_ROWS = 1024  # of the table that is read at indices
+_MANY, _SMALL = 64, 32  # iterations, or matrices of this side
 
 
 def profile(device: Any) -> Any:
@@ -59,28 +63,40 @@ def measure(device: Any) -> Any:
     from .contracts import DeviceProfile
 
     bench = _Bench(device)
-    flops = {
-        name: rate
-        for name, dtype, compute in (
-            ("float32", dt.float32, "float32"),
-            ("bfloat16", dt.float32, "bfloat16"),
-            ("float64", dt.float64, "float32"),
-        )
-        if (rate := bench.tried(partial(bench.product, dtype, compute)))
-    }
-    bandwidth = bench.bandwidth()
+    curves = {"memory": bench.memory()}
+    size, taken = curves["memory"][-1]
+    bandwidth = size / taken
+    flops = {}
+    for name, dtype, compute in (
+        ("float32", dt.float32, "float32"),
+        ("bfloat16", dt.float32, "bfloat16"),
+        ("float64", dt.float64, "float32"),
+    ):
+        if points := bench.tried(partial(bench.products, dtype, compute)):
+            flops[name] = points[-1][0] / points[-1][1]
+            if name == "float32":
+                curves["contract"] = points
     latency, link = bench.link()
     start, replay, fusion = bench.tried(bench.replay) or (-1.0, -1.0, 1.0)
+    rates = bench.rates()
+    single = flops.get("float32", bandwidth)
+    for kind, find in (
+        ("matrix", partial(bench.matrix, single)),
+        ("loop", partial(bench.loop, start, replay)),
+    ):
+        if taken := bench.tried(find):
+            rates[kind] = 1.0 / taken
     return DeviceProfile(
         flops=flops or {"float32": bandwidth},
         bandwidth=bandwidth,
         launch=bench.started,
         link_latency=latency,
         link_bandwidth=link,
-        rates=bench.rates(),
+        rates=rates,
         start=start,
         replay=replay,
         fusion=fusion,
+        curves=curves,
     )
 
 
@@ -93,11 +109,10 @@ class _Bench:
         self.started = self.launch()
 
     def put(self, *shape: int, dtype: Any = dt.float32) -> Any:
-        """A buffer of numbers between 1 and 2, or of zeros."""
+        """A buffer of numbers between 1 and 2, or of indices, in no order."""
         n = math.prod(shape)
-        values = np.arange(n, dtype=np.float64) / max(n, 1) + 1.0
-        if not dtype.inexact:
-            values = values * 0
+        mixed = np.arange(n, dtype=np.uint64) * 2654435761 % 2**32
+        values = mixed / 2.0**32 + 1.0 if dtype.inexact else mixed % _ROWS
         return self.backend.from_host(
             values.astype(dtype.dtype).reshape(shape), self.device
         )
@@ -131,29 +146,57 @@ class _Bench:
             return None
 
     # ------------------------------------------------------------- the basic figures
-    def product(self, dtype: Any, compute: str) -> float:
-        """FLOP/s of a matrix product, of a size that takes a while."""
+    def products(self, dtype: Any, compute: str) -> tuple[tuple[float, float], ...]:
+        """FLOPs and seconds of matrix products, the last of a size that takes a while."""
         dims = (((1,), (0,)), ((), ()))
-        n, rate = _N, 0.0
-        for _ in range(2):
+        out: list[tuple[float, float]] = []
+        for side in (*_SIDES, _N, 0):
+            rate = max((f / t for f, t in out), default=0.0)
+            fits = int((rate * _SECONDS / 2) ** (1 / 3)) // 64 * 64
+            n = side or min(_BIG, max(2 * _N, fits))
             x = self.put(n, n, dtype=dtype)
             taken = self.run("dot_general", x, x, dims=dims, compute=compute)
-            rate = max(rate, 2.0 * n**3 / taken)
-            n = min(_BIG, max(2 * _N, int((rate * _SECONDS / 2) ** (1 / 3)) // 64 * 64))
+            out.append((2.0 * n**3, self.beyond(taken)))
             if taken > 5 * _SECONDS:
                 break
-        return rate
+        return _calm(out)
 
-    def bandwidth(self) -> float:
-        """Bytes/s of a large add, after one that bounds its size."""
-        rate = 0.0
-        for n in (_ELEMENTS // 64, _ELEMENTS):
+    def beyond(self, taken: float) -> float:
+        """Seconds of an op without its launch."""
+        return max(taken - self.started, 0.02 * taken)
+
+    def matrix(self, rate: float) -> float:
+        """Seconds that each small product of a batch takes beyond its FLOPs."""
+        x = self.put(_MANY, _SMALL, _SMALL)
+        dims = (((2,), (1,)), ((0,), (0,)))
+        taken = self.run("dot_general", x, x, dims=dims, compute="float32")
+        busy = _MANY * 2.0 * _SMALL**3 / rate
+        return max(taken - self.started - busy, 1e-9) / _MANY
+
+    def loop(self, start: float, replay: float) -> float:
+        """Seconds of an iteration of a compiled loop, beyond those of its ops."""
+        from ._aval import Aval
+        from ._control import scan
+        from ._trace import close
+
+        def fn(x: Any) -> Any:
+            return scan(lambda h, _: (h + x, None), x, None, length=_MANY)[0]
+
+        graph = close(fn, [Aval((4,), dt.float32)], self.device).graph
+        plan, x = self.backend.compile(graph, self.device), self.put(4)
+        taken = (self.seconds(lambda: plan(x)) - start) / _MANY
+        return max(taken - replay, 1e-9)
+
+    def memory(self) -> tuple[tuple[float, float], ...]:
+        """Bytes and seconds of adds, small to large; fewer on a slow device."""
+        out = []
+        for n in _ELEMENTS:
             x = self.put(n)
             taken = self.run("add", x, x)
-            rate = 12.0 * n / taken
+            out.append((12.0 * n, self.beyond(taken)))
             if taken > _SECONDS:
                 break
-        return rate
+        return _calm(out)
 
     def launch(self) -> float:
         x = self.put(4)
@@ -205,46 +248,81 @@ class _Bench:
     # ------------------------------------------------------------------ rates by kind
     def rates(self) -> dict[str, float]:
         """Work per second by kind, in the units of ``Graph.cost()``."""
+        found = {k: self.tried(partial(self.rate, s)) for k, s in _SAMPLES.items()}
+        return {kind: rate for kind, rate in found.items() if rate}
+
+    def rate(self, sample: _Sample) -> float:
+        """Of a sample that is large enough for this device."""
         from ._cost import work_of
 
-        out = {}
-        for kind, (name, operands, attrs) in _SAMPLES.items():
-            taken = self.tried(partial(self.sample, name, operands, attrs))
-            if taken:
-                work = work_of(name, [o[0] for o in operands], attrs)
-                out[kind] = work / max(taken - self.started, 0.1 * taken)
-        return out
+        for times in (1, 8, 64):
+            shapes, attrs = sample.larger(times)
+            dtypes = [d for _, d in sample.operands]
+            buffers = [
+                self.put(*s, dtype=d) for s, d in zip(shapes, dtypes, strict=True)
+            ]
+            taken = self.run(sample.name, *buffers, **attrs)
+            if taken > _CLEAR * self.started:
+                break
+        return work_of(sample.name, shapes, attrs) / self.beyond(taken)
 
-    def sample(
-        self, name: str, operands: tuple[Any, ...], attrs: dict[str, Any]
-    ) -> float:
-        buffers = [self.put(*shape, dtype=d) for shape, d in operands]
-        return self.run(name, *buffers, **attrs)
+
+def _calm(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Without delays by others: a smaller size takes no longer than a larger one."""
+    out, least = [], math.inf
+    for size, taken in reversed(points):
+        least = min(least, taken)
+        out.append((size, least))
+    return tuple(reversed(out))
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A primitive and operands, of which some may be made longer along their axis 0."""
+
+    name: str
+    operands: tuple[tuple[tuple[int, ...], Any], ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    grows: tuple[int, ...] = (0,)
+
+    def larger(self, times: int) -> tuple[list[tuple[int, ...]], dict[str, Any]]:
+        """Shapes and attributes of about so many times the work."""
+        shapes = [
+            (s[0] * times, *s[1:]) if i in self.grows else s
+            for i, (s, _) in enumerate(self.operands)
+        ]
+        attrs = self.attrs
+        if "shape" in attrs:
+            attrs = attrs | {"shape": (attrs["shape"][0] * times,)}
+        return shapes, attrs
 
 
 _F, _I, _U = dt.float32, dt.int32, dt.uint32
-_SAMPLES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
-    "elementwise": ("add", (((_KIND // 8,), _F), ((_KIND // 8,), _F)), {}),
-    "transcendental": ("exp", (((_KIND,), _F),), {}),
-    "reduce": ("reduce_sum", (((512, _KIND // 512), _F),), {"axes": (1,)}),
-    "scan": (
+_SAMPLES: dict[str, _Sample] = {
+    "elementwise": _Sample(
+        "add", (((_KIND // 8,), _F), ((_KIND // 8,), _F)), {}, (0, 1)
+    ),
+    "transcendental": _Sample("exp", (((_KIND,), _F),)),
+    "reduce": _Sample("reduce_sum", (((512, _KIND // 512), _F),), {"axes": (1,)}),
+    "scan": _Sample(
         "linear_scan",
         (((4, 256, 64), _F), ((4, 256, 64), _F), ((4, 64), _F)),
         {"axis": 1, "reverse": False},
+        (0, 1, 2),
     ),
-    "sort": (
+    "sort": _Sample(
         "sort",
         (((16, 1024), _F),),
         {"axis": 1, "num_keys": 1, "descending": False, "stable": True},
     ),
-    "fft": (
+    "fft": _Sample(
         "fft",
         (((64, 1024), dt.complex64),),
         {"kind": "fft", "axes": (1,), "sizes": (1024,)},
     ),
-    "conv": (
+    "conv": _Sample(
         "conv",
-        (((4, 16, 32, 32), _F), ((16, 16, 3, 3), _F)),
+        (((4, 32, 32, 32), _F), ((32, 32, 3, 3), _F)),
         {
             "strides": (1, 1),
             "padding": ((1, 1), (1, 1)),
@@ -255,13 +333,13 @@ _SAMPLES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
             "compute": "float32",
         },
     ),
-    "index": ("gather", (((1024, 64), _F), ((4096,), _I)), {"axis": 0}),
-    "copy": (
-        "concat",
-        (((512, 256), _F), ((512, 256), _F)),
-        {"axis": 1},
+    "index": _Sample("gather", (((_ROWS, 64), _F), ((4096,), _I)), {"axis": 0}, (1,)),
+    "copy": _Sample(
+        "concat", (((512, 256), _F), ((512, 256), _F)), {"axis": 1}, (0, 1)
     ),
-    "random": ("random_bits", (((4,), _U),), {"shape": (_KIND // 4,), "bits": 32}),
+    "random": _Sample(
+        "random_bits", (((4,), _U),), {"shape": (_KIND // 4,), "bits": 32}, ()
+    ),
 }
 
 
@@ -320,6 +398,10 @@ def from_dict(values: dict[str, Any]) -> Any:
         values[name] = _positive(values[name])
     for name in ("link_latency", "start", "replay"):
         values[name] = float(values[name])
+    values["curves"] = {
+        str(k): tuple((_positive(size), _positive(t)) for size, t in points)
+        for k, points in values["curves"].items()
+    }
     return DeviceProfile(**values)
 
 

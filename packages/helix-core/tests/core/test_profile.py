@@ -64,8 +64,10 @@ def test_a_profile_is_measured_once_and_then_read(calm, monkeypatch):
     first = _profile.profile(dev)
     assert {"float32", "bfloat16", "float64"} <= set(first.flops)
     assert all(np.isfinite(v) and v > 0 for v in first.rates.values())
-    assert set(first.rates) == set(_profile._SAMPLES)
+    assert set(first.rates) == {*_profile._SAMPLES, "matrix", "loop"}
     assert 0 < first.launch < 1e-3 and first.bandwidth > 1e8
+    for points in first.curves.values():
+        assert len(points) >= 3 and np.all(np.diff(points, axis=0) >= 0)
     monkeypatch.setattr(_profile, "measure", lambda d: pytest.fail("measured again"))
     assert _profile.profile(dev) == first
     assert len(list(calm.iterdir())) == 1
@@ -79,6 +81,7 @@ def test_a_profile_is_measured_once_and_then_read(calm, monkeypatch):
         lambda text: json.dumps([]),
         lambda text: json.dumps(json.loads(text) | {"profile": {"flops": "fast"}}),
         lambda text: text.replace('"launch": ', '"launch": -'),
+        lambda text: text.replace('"curves": {', '"curves": {"memory": [[1, -1]]'),
     ],
 )
 def test_a_damaged_cache_is_measured_again(calm, monkeypatch, damage):

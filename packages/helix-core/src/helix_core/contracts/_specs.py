@@ -262,6 +262,10 @@ class DeviceProfile:
         Seconds to start a compiled graph, and each op in it; below 0: ``launch``.
     fusion : float
         How many times less memory elementwise ops of a compiled graph move.
+    curves : dict of str to tuple of (float, float)
+        Seconds beyond the launch by size, smallest first, where a rate alone tells too
+        little: "memory" by bytes (caches, arrays too small to fill the device),
+        "contract" by FLOPs of a float32 product. Missing ones follow from the rates.
     """
 
     flops: dict[str, float]
@@ -273,6 +277,7 @@ class DeviceProfile:
     start: float = -1.0
     replay: float = -1.0
     fusion: float = 1.0
+    curves: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
 
 
 SPECS: dict[str, type] = {

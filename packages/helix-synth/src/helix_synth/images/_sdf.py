@@ -29,7 +29,7 @@ def _normals(n: int, turn: float) -> list[tuple[np.float32, np.float32]]:
     ]
 
 
-_TRIANGLE, _STAR = _normals(3, 1 / 4), _normals(5, 1 / 4)
+_TRIANGLE, _STAR = _normals(3, 1 / 4), _normals(5, 3 / 4)
 _STAR_INNER = F(0.309017)  # of the lines of a pentagram, cos(72 degrees)
 
 

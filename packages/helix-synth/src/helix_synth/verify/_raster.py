@@ -98,4 +98,13 @@ def core_and_rim(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pixels surely inside, and those that may be touched, of a polygon."""
     mask = inside(corners, width, height)
-    return ~grown(~mask, 1), grown(mask, 1)
+    core, rim = ~grown(~mask, 1), grown(mask, 2)
+    sides = np.roll(corners, -1) - corners
+    kept = np.abs(sides) > 1e-9
+    corners, sides = corners[kept], sides[kept]
+    turns = np.abs(np.angle(sides / np.roll(sides, 1)))
+    for c in corners[turns > 1.2]:  # coverage runs ahead of a tip, and into a notch
+        x, y = round(c.real), round(c.imag)
+        at = np.s_[max(y - 4, 0) : max(y + 4, 0), max(x - 4, 0) : max(x + 4, 0)]
+        core[at], rim[at] = False, True
+    return core, rim

@@ -1,0 +1,7 @@
+"""What bytes are: signatures, containers, footers, text grammars and encodings."""
+
+from .engine import detect as detect
+from .engine import detect_ends as detect_ends
+from .files import detect_file as detect_file
+from .table import FORMATS as FORMATS
+from .table import Format as Format

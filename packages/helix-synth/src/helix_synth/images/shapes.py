@@ -106,7 +106,7 @@ class Shapes(Generator):
         half = self.side / 2
         part = np.arange(self.scales) / max(self.scales - 1, 1)
         radius = half * (0.3 + 0.3 * part)[factors[:, 3]]
-        reach = 0.38 * half * (np.arange(self.places) * 2 / max(self.places - 1, 1) - 1)
+        reach = 0.36 * half * (np.arange(self.places) * 2 / max(self.places - 1, 1) - 1)
         if self.places == 1:
             reach = np.zeros(1)
         period = np.array(PERIODS)[factors[:, 0]]

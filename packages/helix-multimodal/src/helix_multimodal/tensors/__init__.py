@@ -1,0 +1,1 @@
+"""From decoded samples to arrays that models take. Only NumPy is needed."""

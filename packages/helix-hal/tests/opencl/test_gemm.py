@@ -1,7 +1,5 @@
 """Tuned matrix products beside NumPy: every tile, odd shapes, strides, dtypes."""
 
-import json
-
 import helix_core as hx
 import numpy as np
 import pytest
@@ -167,34 +165,47 @@ def test_products_of_tensors_and_their_gradients(dev, rng):
 
 
 # -------------------------------------------------------------------------- measurement
-def test_the_tile_is_measured_once_and_kept(engine, tmp_path, monkeypatch):
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HELIX_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("HELIX_CACHE", "1")
+
+
+KIND = Kind("float32", "float32")
+
+
+def test_tiles_are_measured_once_and_kept(engine, folder, monkeypatch):
     monkeypatch.setattr(module, "_TRIAL", 64)
-    kind = Kind("float32", "float32")
     first = Gemm(engine.device)
-    tile = first.tile(engine, kind)
-    assert tile in first.candidates("float")
-    path = first._path("float")
-    assert Tile(*json.loads(cache.read(path))) == tile
-
-    other = next(t for t in first.candidates("float") if t != tile)
-    cache.save(path, json.dumps(other).encode())
+    assert first.tile(engine, KIND, 64, 64) in first.candidates("float")
+    assert set(first.speeds["float"]) == set(first.candidates("float"))
     monkeypatch.setattr(Gemm, "_measured", None)  # not asked again
-    assert Gemm(engine.device).tile(engine, kind) == other
+    second = Gemm(engine.device)
+    second.tile(engine, KIND, 64, 64)
+    assert second.speeds == first.speeds
 
 
-@pytest.mark.parametrize("kept", [b"not json", b"[1, 2]", b'{"a": 1}', b"[3, 7, 5]"])
-def test_a_tile_that_is_no_candidate_is_measured_again(
-    engine, tmp_path, monkeypatch, kept
+def test_the_fastest_tile_is_taken_and_what_sticks_out_counts(engine, folder):
+    gemm = Gemm(engine.device, local=False)
+    wide, narrow = Tile(8, 48, 16), Tile(24, 16, 16)
+    gemm.speeds["float"] = {wide: 1.0, narrow: 1.5}
+    assert gemm.tile(engine, KIND, 480, 480) == wide
+    assert gemm.tile(engine, KIND, 480, 16) == narrow
+    gemm.speeds["float"] = {wide: 1.0, narrow: 4.0}
+    assert gemm.tile(engine, KIND, 480, 16) == wide
+
+
+@pytest.mark.parametrize(
+    "kept", [b"not json", b"[1, 2]", b'{"a": 1}', b"[[[3, 7, 5], 1.0]]", b"[]"]
+)
+def test_speeds_of_what_is_no_candidate_are_measured_again(
+    engine, folder, monkeypatch, kept
 ):
-    monkeypatch.setenv("HELIX_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("HELIX_CACHE", "1")
     gemm = Gemm(engine.device)
     cache.save(gemm._path("float"), kept)
     best = gemm.candidates("float")[1]
-    monkeypatch.setattr(gemm, "_measured", lambda *given: best)
-    assert gemm.tile(engine, Kind("float32", "float32")) == best
+    monkeypatch.setattr(gemm, "_measured", lambda *given: {best: 1.0})
+    assert gemm.tile(engine, KIND, 64, 64) == best
 
 
 def test_a_tile_that_does_not_compile_is_not_chosen(engine, monkeypatch):
@@ -211,7 +222,25 @@ def test_a_tile_that_does_not_compile_is_not_chosen(engine, monkeypatch):
         return made(kind, tile)
 
     monkeypatch.setattr(gemm, "made", refusing)
-    assert gemm.tile(engine, Kind("float32", "float32")) == second
+    assert gemm.tile(engine, KIND, 64, 64) == second
+
+
+def test_sums_go_on_where_steps_are_cut(engine, rng, monkeypatch):
+    """Blocks of k change no bits, in whole tiles and at the edges."""
+    gemm = Gemm(engine.device, local=False)
+    a, b = arrays(rng, 2, 50, 150, 70)
+    x, y = engine.from_host(a), engine.from_host(b)
+    turned = engine.from_host(np.ascontiguousarray(a.transpose(0, 2, 1)))
+    found = []
+    for deep in (150, 64):
+        monkeypatch.setattr(module, "_DEEP", deep)
+        for left in (x, turned.permute((0, 2, 1))):
+            for tile in gemm.candidates("float")[:3]:
+                out = empty(engine, 2, 50, 70)
+                gemm.run(engine, KIND, tile, left, y, out)
+                found.append(engine.to_host(out))
+    assert close(found[0], a, b, 2.0**-23)
+    assert all(np.array_equal(found[0], f) for f in found[1:])
 
 
 def test_buffers_with_offsets(gemm, engine, rng):

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from helix_hal.opencl.device import OpenClDevice
 
 # rows and columns of a register tile, in rows and vectors
-_CPU = ((12, 2), (6, 2), (8, 3), (4, 3), (6, 4))
+_CPU = ((12, 2), (8, 3), (6, 4), (4, 3), (24, 1))
 _GPU = (Tile(4, 4, 16), Tile(8, 8, 16), Tile(8, 8, 8), Tile(2, 2, 16))
 _TRIAL = 384  # the side of the products that are measured
 _STRIP = 1 << 18  # bytes of b that stay in a core's cache
+_DEEP = 512  # steps of k for which they stay there
+_LINE = 64  # numbers that a group packs side by side
 _LEAST = 1 << 15  # multiply-adds below which a plain program is as good
 _ITEMS = 4  # pieces of work for a core
 
@@ -54,7 +56,7 @@ class Gemm:
         self.device = device
         self.local = not device.on_cpu if local is None else local
         self.kernels: dict[Any, Any] = {}
-        self.tiles: dict[str, Tile] = {}
+        self.speeds: dict[str, dict[Tile, float]] = {}
 
     def __call__(
         self, engine: Engine, a: Buffer, b: Buffer, out: Buffer, compute: str
@@ -81,7 +83,8 @@ class Gemm:
             b = b.view((1, k, n), (0, *b.strides[1:]))
             out = out.view((1, batch * m, n), (0, n, 1))
         kind = Kind(name, compute)
-        self.run(engine, kind, self.tile(engine, kind), a, b, out)
+        m, n = out.shape[1:]
+        self.run(engine, kind, self.tile(engine, kind, m, n), a, b, out)
         return True
 
     def run(
@@ -101,31 +104,43 @@ class Gemm:
         mt, nt = -(-m // rows), -(-n // cols)
         na, nb = (1 if x.strides[0] == 0 else batch for x in (a, b))
         size = 8 if kind.real == "double" else 4
-        x = engine.pool.take(na * mt * k * rows * size)
+        direct = kind.plain and a.strides[2] == 1
         y = engine.pool.take(nb * nt * k * cols * size)
-        packing, multiplying = self.made(kind, tile)
+        x = y if direct else engine.pool.take(na * mt * k * rows * size)
+        packing, *multiplying = self.made(kind, tile)
+        per_a, per_b = (
+            max(1, _LINE // w) if s == 1 else 1
+            for w, s in ((rows, a.strides[1]), (cols, b.strides[2]))
+        )
+        first = 0 if direct else na * -(-mt // per_a)
         packing.run(
             [a.memory.handle, b.memory.handle, x.handle, y.handle],
             (
                 *(a.offset, b.offset, 0, 0, k),
                 *(m, *a.strides),
                 *(n, b.strides[0], b.strides[2], b.strides[1]),
-                na * mt,
+                *(first, per_a, per_b),
             ),
-            na * mt + nb * nt,
+            first + nb * -(-nt // per_b),
         )
-        wide = max(1, min(nt, _STRIP // (k * cols * size)))
+        deep = min(k, _DEEP) if kind.plain else k
+        wide = max(1, min(nt, _STRIP // (deep * cols * size)))
         strips = -(-nt // wide)
         wide = -(-nt // strips)
         wanted = -(-_ITEMS * self.device.units // (batch * strips))
         tall = -(-mt // min(mt, max(1, wanted)))
         blocks = -(-mt // tall)
-        multiplying.run(
-            [x.handle, y.handle, out.memory.handle],
+        if direct:
+            left, at, apart = a.memory, a.offset, a.strides[0]
+        else:
+            left, at, apart = x, 0, 0 if na == 1 else mt * k * rows
+        multiplying[direct].run(
+            [left.handle, y.handle, out.memory.handle],
             (
-                *(0, 0, out.offset, m, n, k),
+                *(at, 0, out.offset, m, n, k),
                 *(tall, wide, blocks, strips),
-                *(0 if na == 1 else mt * k * rows, 0 if nb == 1 else nt * k * cols),
+                *(apart, 0 if nb == 1 else nt * k * cols),
+                *(a.strides[1], deep),
             ),
             batch * blocks * strips,
         )
@@ -160,7 +175,10 @@ class Gemm:
             return (Kernel(d, tiled(kind, tile), "tiled", items, 3, TILED_NUMBERS),)
         return (
             Kernel(d, pack(kind, tile), "pack", 1, 4, PACK_NUMBERS),
-            Kernel(d, panels(kind, tile), "panels", 1, 3, PANEL_NUMBERS),
+            *(
+                Kernel(d, panels(kind, tile, direct), "panels", 1, 3, PANEL_NUMBERS)
+                for direct in (False, True)[: 1 + kind.plain]
+            ),
         )
 
     # -------------------------------------------------------------------------- tiles
@@ -180,16 +198,25 @@ class Gemm:
         width = max(2, min(16, getattr(d, f"native_vector_width_{key}") or 4))
         return [Tile(r, v * width, width) for r, v in _CPU]
 
-    def tile(self, engine: Engine, kind: Kind) -> Tile:
-        """The fastest tile for sums of a type; measured once for a driver's version."""
-        found = self.tiles.get(kind.real)
-        if found is None:
-            found = self._remembered(kind.real)
-            if found is None:
-                found = self._measured(engine, kind.real)
-                self._remember(kind.real, found)
-            self.tiles[kind.real] = found
-        return found
+    def tile(self, engine: Engine, kind: Kind, m: int, n: int) -> Tile:
+        """The fastest tile for a product of (m, n), what sticks out counted in.
+
+        Tiles are measured once for a driver's version.
+        """
+        speeds = self.speeds.get(kind.real)
+        if speeds is None:
+            speeds = self._remembered(kind.real)
+            if speeds is None:
+                speeds = self._measured(engine, kind.real)
+                self._remember(kind.real, speeds)
+            self.speeds[kind.real] = speeds
+
+        def seconds(t: Tile) -> float:
+            by = t.width if self.local else 1
+            rows, columns = t.rows * by, t.columns * by
+            return -(-m // rows) * rows * -(-n // columns) * columns * speeds[t]
+
+        return min(speeds, key=seconds)
 
     def _path(self, real: str) -> Any:
         folder = cache.folder()
@@ -198,21 +225,23 @@ class Gemm:
         key = ("opencl tile", *identity(self.device.cl), real, self.local)
         return cache.entry(folder, (*key, tuple(self.candidates(real))))
 
-    def _remembered(self, real: str) -> Tile | None:
+    def _remembered(self, real: str) -> dict[Tile, float] | None:
         path = self._path(real)
         data = None if path is None else cache.read(path)
         with contextlib.suppress(TypeError, ValueError):  # not what we wrote
-            found = Tile(*json.loads(data or b"null"))
-            if found in self.candidates(real):
-                return found
+            kept = [(Tile(*t), float(s)) for t, s in json.loads(data or b"null")]
+            known = set(self.candidates(real))
+            if kept and all(t in known and s > 0 for t, s in kept):
+                return dict(kept)
         return None
 
-    def _remember(self, real: str, tile: Tile) -> None:
+    def _remember(self, real: str, speeds: dict[Tile, float]) -> None:
         path = self._path(real)
         if path is not None:
-            cache.save(path, json.dumps(tile).encode())
+            cache.save(path, json.dumps(list(speeds.items())).encode())
 
-    def _measured(self, engine: Engine, real: str) -> Tile:
+    def _measured(self, engine: Engine, real: str) -> dict[Tile, float]:
+        """Seconds of a product that every tile divides."""
         kind = Kind("float64" if real == "double" else "float32", "float32")
         shape = (1, _TRIAL, _TRIAL)
         dtype = as_dtype(kind.dtype)
@@ -226,7 +255,7 @@ class Gemm:
                 seconds[t] = self._seconds(engine, kind, t, xs)
             except CompileError:  # more registers or local memory than there are
                 continue
-        return min(seconds, key=lambda t: seconds[t])
+        return seconds
 
     def _seconds(self, engine: Engine, kind: Kind, tile: Tile, xs: list[Any]) -> float:
         best = float("inf")

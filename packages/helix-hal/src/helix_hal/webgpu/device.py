@@ -74,7 +74,7 @@ class WebGpuDevice:
             label=self.name, required_features=features, required_limits=limits
         )
         self.queue = self.gpu.queue
-        self.on_cpu = str(adapter.info["adapter_type"]) == "CPU"
+        self.software = str(adapter.info["adapter_type"]) == "CPU"
         self.max_groups = int(limits["max-compute-workgroups-per-dimension"])
         self.max_arguments = int(limits["max-storage-buffers-per-shader-stage"])
         align = int(limits["min-uniform-buffer-offset-alignment"])
@@ -124,7 +124,7 @@ class WebGpuDevice:
             kind=kind,
             name=str(about["device"]),
             driver=f"{about['backend_type']} {about['description']}".strip(),
-            memory=total_memory() if self.on_cpu else 0,
+            memory=total_memory() if self.software else 0,
             dtypes=tuple(sorted(self.features.dtypes)),
             scalar_ops=tuple(sorted(self.features.scalar_ops)),
             limits={

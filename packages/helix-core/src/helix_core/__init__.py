@@ -113,6 +113,7 @@ from ._errors import (
     TraceError as TraceError,
     UnsupportedOp as UnsupportedOp,
 )
+from ._fallback import Move as Move, Moved as Moved, fallback as fallback
 from ._grad import (
     checkpoint as checkpoint,
     grad as grad,

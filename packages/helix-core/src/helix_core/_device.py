@@ -224,7 +224,7 @@ def _decomposed(name: str, device: Device) -> Callable[..., Any]:
         raise UnsupportedOp(
             f"[{name}] expected a backend with a lowering for it; got {device.name!r}, "
             f"which has none, and {name} does not decompose. "
-            "Hint: move the tensors with x.to('cpu')"
+            "Hint: with hx.fallback('cpu'): ..., or move the tensors with x.to('cpu')"
         )
 
     def lowering(dev: Device, *bufs: Any, out: Any = None, **attrs: Any) -> Any:

@@ -18,6 +18,7 @@ from ._cell import Cell, Parameter
 from ._create import as_tensor
 from ._dtypes import DType, as_dtype, promote
 from ._errors import DTypeError, HelixError
+from ._fallback import elsewhere
 from ._primitive import bind, check_concrete, mixed_devices, no_room
 from ._primitives.create import full_p
 from ._primitives.elementwise import cast_p
@@ -150,8 +151,8 @@ def binary(prim: Any, inexact: bool = False) -> Binary:
             avals = memo[key] = prim.infer(*key)
         try:
             out = dev.table[name](dev, x.buffer, y.buffer)
-        except HelixError:
-            raise
+        except HelixError as e:
+            out = elsewhere(e, prim, dev, (x.buffer, y.buffer), {}, avals)
         except MemoryError as e:
             raise no_room(name, avals, dev) from e
         except Exception:
@@ -239,8 +240,8 @@ def unary(prim: Any, inexact: bool = False) -> Callable[..., Any]:
         dev, nx = x.device, x.node
         try:
             out = dev.table[name](dev, x.buffer)
-        except HelixError:
-            raise
+        except HelixError as e:
+            out = elsewhere(e, prim, dev, (x.buffer,), {}, avals)
         except MemoryError as e:
             raise no_room(name, avals, dev) from e
         except Exception:

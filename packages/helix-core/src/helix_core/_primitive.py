@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from ._aval import Aval
 from ._errors import DeviceError, HelixError, OutOfMemory, TraceError
+from ._fallback import elsewhere
 from ._state import STATE
 from ._tape import Node, ghost
 from ._tensor import Tensor
@@ -183,8 +184,8 @@ def bind(prim: Primitive, *args: Tensor, device: Any = None, **attrs: Any) -> An
         avals = prim.avals(key, tuple([a.aval for a in args]), attrs)
     try:
         out = dev.table[prim.name](dev, *[a.buffer for a in args], **attrs)
-    except HelixError:
-        raise
+    except HelixError as e:
+        out = elsewhere(e, prim, dev, [a.buffer for a in args], attrs, avals)
     except MemoryError as e:
         raise no_room(prim.name, avals, dev) from e
     except Exception:

@@ -16,18 +16,25 @@ from typing import Any
 class State:
     """``trace``: the innermost Trace or None; ``active``: bit mask of the levels that
     record; ``device``: the default device or None (then it is found at first use);
-    ``compute``: what public products round their operands to, "float32" or "bfloat16".
+    ``compute``: what public products round their operands to, "float32" or "bfloat16";
+    ``moved``: what a fallback counts in, or None.
     """
 
-    __slots__ = ("active", "compute", "device", "trace")
+    __slots__ = ("active", "compute", "device", "moved", "trace")
 
     def __init__(
-        self, trace: Any, active: int, device: Any, compute: str = "float32"
+        self,
+        trace: Any,
+        active: int,
+        device: Any,
+        compute: str = "float32",
+        moved: Any = None,
     ) -> None:
         self.trace = trace
         self.active = active
         self.device = device
         self.compute = compute
+        self.moved = moved
 
 
 _START = State(None, -1, None)  # never changed: scopes set new records
@@ -54,6 +61,7 @@ class scope:
             get("active", s.active),
             get("device", s.device),
             get("compute", s.compute),
+            get("moved", s.moved),
         )
         self.token = STATE.set(state)
 

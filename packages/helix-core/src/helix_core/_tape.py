@@ -139,7 +139,7 @@ def walk(
 
     s = STATE.get()
     here, trace, active = s.device, s.trace, s.active & ~bit
-    token = STATE.set(State(trace, active, here))
+    token = STATE.set(State(trace, active, here, "float32", s.moved))
     try:
         for t, ct in roots:
             if t.node is not None and t.node.mask & bit:
@@ -159,7 +159,7 @@ def walk(
                 )
             if n.device is not here:
                 here = n.device
-                STATE.set(State(trace, active, here))
+                STATE.set(State(trace, active, here, "float32", s.moved))
             outputs = n.outputs() if op.reads_out else _NO_OUTPUT
             if op.pulls is not None:  # one rule per input: only the wanted ones run
                 out = outputs[0]

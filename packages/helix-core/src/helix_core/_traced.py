@@ -16,6 +16,7 @@ from ._cell import Cell
 from ._device import default_device
 from ._errors import DeviceError, TraceError
 from ._exclusive import exclusive
+from ._fallback import Replay
 from ._graph import Graph
 from ._state import STATE
 from ._tensor import Tensor
@@ -171,7 +172,8 @@ class Traced:
                 raise DeviceError(
                     f"[trace] expected arguments on one device; got {dev} and {t.device}"
                 )
-        key = (tuple([t.aval for t in leaves]), tree, dev, s.active, s.compute)
+        falls = s.moved is not None
+        key = (tuple([t.aval for t in leaves]), tree, dev, s.active, s.compute, falls)
         try:
             known = self.entries.setdefault(key, [])
         except TypeError:
@@ -200,7 +202,10 @@ class Traced:
         avals = [t.aval for t in leaves]
         closed = close(run, avals, dev, lift=True, active=active)
         graph = closed.graph if self.optimize is None else self.optimize(closed.graph)
-        plan = dev.backend.compile(graph, dev)
+        if STATE.get().moved is None:
+            plan = dev.backend.compile(graph, dev)
+        else:
+            plan = Replay(graph, dev)
         cells = dict.fromkeys((*closed.touched, *closed.cells_out))
         seen = tuple((c, _sign(c)) for c in cells)
         return Entry(closed, plan, dev, seen)

@@ -20,6 +20,7 @@ from .. import _ops as ops
 from .._aval import Aval
 from .._errors import DTypeError, ShapeError
 from .._primitive import bind, primitive
+from .._state import STATE
 from .._tensor import Tensor
 from ._rules import same_dtype, shapes
 
@@ -104,6 +105,10 @@ def on_host(name: str) -> Callable[..., Any]:
         there = [dev.backend.to_host(t.buffer) for t in tensors]
         out = LOWERINGS[name](dev, *there, **attrs)
         many = isinstance(out, tuple)
+        moved = STATE.get().moved
+        if moved is not None:
+            size = sum(a.nbytes for a in (*there, *(out if many else (out,))))
+            moved.add(name, size)
         made = tuple(
             [
                 Tensor(dev.backend.from_host(o, dev), Aval(o.shape, d), dev)

@@ -101,6 +101,20 @@ def test_joined_equations_give_the_bits_of_single_ones(dev, planned, host, rng, 
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
+def test_a_number_is_converted_where_it_is_read(planned, host, rng):
+    def fn(x, s, t):
+        u = hx.cast(s, "float32")
+        return x * u, hx.cast(hx.cast(s * s, "float32") * t, "float64") + s, u
+
+    a, s, t = floats(rng, 6), np.float64(0.1), np.float32(3)
+    plan, xs = planned(fn, a, s, t)
+    got = host(plan(*xs))
+    np.testing.assert_array_equal(got[0], a * np.float32(s))
+    np.testing.assert_allclose(got[1], np.float32(s * s) * t + s, rtol=1e-7)
+    np.testing.assert_array_equal(got[2], np.float32(s))
+    assert sum(x.shape == () for x in got) == 2 and got[1].dtype == np.float64
+
+
 def test_long_chains_are_cut(planned, host, rng):
     def fn(x):
         for i in range(3 * STEPS):

@@ -149,6 +149,7 @@ class Fusion:
         self.equations: list[Equation] = []
         self.waiting: dict[int, Equation] = {}  # by result, in order
         self.numbers: dict[int, Equation] = {}  # ``full``: part of whoever reads them
+        self.casts: dict[int, Equation] = {}  # of one number: likewise
         self.readers = Counter(flat.outputs)
         for e in flat.equations:
             self.readers.update(set(e.inputs))
@@ -161,7 +162,8 @@ class Fusion:
         if e.op.name == "full":
             self.numbers[e.outputs[0]] = e
         elif self._joins(e):
-            self.waiting[e.outputs[0]] = e
+            one = e.op.name == "cast" and self.aval(e.inputs[0]).size == 1
+            (self.casts if one else self.waiting)[e.outputs[0]] = e
         elif not (e.op.name in _SUMS and self._reduced(e)):
             for v in e.inputs:
                 self._need(v)
@@ -177,7 +179,10 @@ class Fusion:
         """Have the value of ``v`` in memory."""
         if v in self.numbers:
             self.equations.append(self.numbers.pop(v))
-        elif v in self.waiting:
+            return
+        if v in self.casts:
+            self.waiting[v] = self.casts.pop(v)
+        if v in self.waiting:
             self._flush(v)
 
     def _emit(self, made: Equation, members: Iterable[Equation]) -> None:
@@ -202,20 +207,23 @@ class Fusion:
                     stack.append(u)
         return [u for u in self.waiting if u in found]
 
-    def _flush(self, v: int) -> None:
+    def _settled(self, v: int) -> tuple[list[int], list[int], list[int]]:
+        """What runs for ``v``, with its inputs in memory, and its outputs."""
         cone = self._cone(v)
         inputs, outputs = self._ends(cone, v)
+        late = [u for u in inputs if u in self.waiting]
+        for u in late:
+            self._need(u)
+        return self._settled(v) if late else (cone, inputs, outputs)
+
+    def _flush(self, v: int) -> None:
+        cone, inputs, outputs = self._settled(v)
         if len(cone) > 1 and not self._fits(cone, len(inputs) + len(outputs)):
             for u in self.waiting[v].inputs:
                 if u in self.waiting:
                     self._flush(u)
-            cone = [v]
-            inputs, outputs = self._ends(cone, v)
-        members = [self.waiting[u] for u in cone]
-        for u in inputs:
-            self._need(u)
-        for u in cone:
-            del self.waiting[u]
+            cone, inputs, outputs = self._settled(v)
+        members = [self.waiting.pop(u) for u in cone]
         shape = self.aval(v).shape
         op: Any = Fused(self._body(members, inputs, outputs), shape, self.engine)
         self._emit(Equation(op, tuple(inputs), tuple(outputs), {}), members)
@@ -231,6 +239,8 @@ class Fusion:
             ins = set(self.waiting[u].inputs)
             within.update(ins)
             for i in self.waiting[u].inputs:
+                while i in self.casts:
+                    (i,) = self.casts[i].inputs
                 if i not in inside and i not in self.numbers:
                     inputs[i] = None
         outputs = [u for u in cone if u == v or self.readers[u] > within[u]]
@@ -246,13 +256,23 @@ class Fusion:
             place[v] = len(inputs) + len(steps)
             steps.append(made)
 
+        def have(v: int) -> None:
+            """What is computed anew by each of its readers."""
+            if v in place:
+                return
+            if v in self.numbers:
+                value = self.numbers[v].attrs["value"]
+                # -0.0 equals 0.0, but makes another program
+                attrs = (("value", value), ("text", repr(value)))
+                add(v, Step("full", (), self.aval(v).dtype, attrs))
+            elif v in self.casts:
+                (u,) = self.casts[v].inputs
+                have(u)
+                add(v, Step("cast", (place[u],), self.aval(v).dtype))
+
         for e in members:
             for v in e.inputs:
-                if v in self.numbers and v not in place:
-                    value = self.numbers[v].attrs["value"]
-                    # -0.0 equals 0.0, but makes another program
-                    attrs = (("value", value), ("text", repr(value)))
-                    add(v, Step("full", (), self.aval(v).dtype, attrs))
+                have(v)
             args = tuple([place[v] for v in e.inputs])
             (out,) = e.outputs
             add(out, Step(e.op.name, args, self.aval(out).dtype))
@@ -264,16 +284,11 @@ class Fusion:
         (v,) = e.inputs
         if v not in self.waiting or not e.attrs["axes"]:
             return False
-        cone = self._cone(v)
-        inputs, outputs = self._ends(cone, v)
+        cone, inputs, outputs = self._settled(v)
         alone = outputs == [v] and self.readers[v] == 1
         if not (alone and inputs and self._fits(cone, len(inputs) + 1)):
             return False
-        members = [self.waiting[u] for u in cone]
-        for u in inputs:
-            self._need(u)
-        for u in cone:
-            del self.waiting[u]
+        members = [self.waiting.pop(u) for u in cone]
         body, shape = self._body(members, inputs, outputs), self.aval(v).shape
         op: Any = FusedReduction(body, shape, self.engine, e)
         self._emit(Equation(op, tuple(inputs), e.outputs, {}), [*members, e])

@@ -72,6 +72,8 @@ def matrices(
     turned = x.permute((*ba, *first, *second))
     shape = tuple([prod([x.shape[i] for i in axes]) for axes in (ba, first, second)])
     view = turned.reshape(shape)
+    if view is None:  # a copy in the order of x, whose neighbours lie side by side
+        view = engine.contiguous(x).permute((*ba, *first, *second)).reshape(shape)
     if view is None:
         view = engine.contiguous(turned).reshape(shape)
     assert view is not None

@@ -11,3 +11,6 @@ from .errors import SpecError as SpecError
 from .errors import SynthError as SynthError
 from .errors import VerificationError as VerificationError
 from .generator import Generator as Generator
+from .sinks import Sink as Sink
+from .system import Samples as Samples
+from .system import SyntheticDataSystem as SyntheticDataSystem

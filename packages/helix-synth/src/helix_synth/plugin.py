@@ -33,9 +33,24 @@ def helix_verifiers() -> list[VerifierSpec]:
 
 @hookimpl
 def helix_sinks() -> list[SinkSpec]:
-    return []
+    return [
+        SinkSpec(name=name, factory=f"helix_synth.sinks:{cls}", summary=summary)
+        for name, cls, summary in (
+            ("webdataset", "WebDataset", "Tar shards; exact .npy files."),
+            ("npz", "Npz", "Whole columns for numpy.load."),
+            ("parquet", "Parquet", "Parquet files (extra arrow)."),
+            ("arrow", "Arrow", "Arrow IPC files (extra arrow)."),
+            ("huggingface", "HuggingFace", "A folder for load_dataset (extra arrow)."),
+        )
+    ]
 
 
 @hookimpl
 def helix_commands() -> list[CommandSpec]:
-    return []
+    return [
+        CommandSpec(
+            name="synth",
+            factory="helix_synth.commands:synth",
+            summary="Make synthetic data sets that check themselves.",
+        )
+    ]

@@ -44,6 +44,23 @@ _IMAGES = """
 shapes Shapes One shape on a ground, with every combination of its factors.
 """
 
+_GRAPHS = """
+erdos_renyi ErdosRenyi Each pair is joined with the same probability.
+watts_strogatz WattsStrogatz A ring of neighbours with some long edges.
+barabasi_albert BarabasiAlbert New nodes join those that have many edges.
+random_regular RandomRegular Every node has the same degree.
+random_tree RandomTree A labelled tree, each equally likely.
+block_model BlockModel Groups, with their own probability inside and between.
+degree_corrected DegreeCorrected Groups whose nodes have weights.
+caveman Caveman Cliques, some of whose edges lead to others.
+lfr LFR Degrees and groups of power laws.
+bipartite Bipartite Two sides, with edges across.
+random_geometric RandomGeometric Points of a square, joined where they are near.
+rmat RMAT Edges that fall into quadrants, again and again.
+grid Grid A shuffled lattice, some of whose edges are missing.
+motifs Motifs A tree with houses, cycles, stars and cliques hung on it.
+"""
+
 
 def _read(text: str, folder: str, modality: str) -> list[Entry]:
     out = []
@@ -56,4 +73,5 @@ def _read(text: str, folder: str, modality: str) -> list[Entry]:
 ENTRIES = [
     *_read(_SEQUENCES, "sequences", "sequence"),
     *_read(_IMAGES, "images", "image"),
+    *_read(_GRAPHS, "graphs", "graph"),
 ]

@@ -9,8 +9,9 @@ every system. The bits are frozen: tests hold known answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ Shape = int | tuple[int, ...]
 _ATTEMPT = 1 << 32  # blocks between a draw and its next attempt
 _TAPE = 1 << 63  # where a row's tape begins
 _U32 = 1 << 32
+_LOW = np.uint64(_U32 - 1)
 _ZERO, _ONE = 0.0, 1.0  # defaults that cost nothing
 
 
@@ -75,6 +77,21 @@ class Draws:
         block = (first + attempt * _ATTEMPT + word // 4).astype(np.uint64)
         found = self._philox.scattered(self.streams[row], block)
         return found[np.arange(len(at)), word % 4]
+
+    def apart(self) -> Draws:
+        """Draws of the same rows that may take as many words as they like."""
+        out = Draws(self._philox, self.streams)
+        out._block = self._block
+        self._block += 1 << 24
+        return out
+
+    def each(self) -> Iterator[Draws]:
+        """For each row, draws of its own that may take as many words as they like."""
+        for r in range(len(self)):
+            out = Draws(self._philox, self.streams[r : r + 1])
+            out._block = self._block
+            yield out
+        self._block += 1 << 24
 
     def uniform(
         self, shape: Shape = (), low: object = 0.0, high: object = 1.0
@@ -134,7 +151,7 @@ class Draws:
             attempt += 1
             words = self._again(first, at, product.shape[1], attempt)
             flat[at] = words * width
-            at = at[(flat[at] & np.uint64(_U32 - 1)) < floor]
+            at = at[(flat[at] & _LOW) < floor]
 
     def _wide_integers(self, width: int, count: int) -> np.ndarray:
         mask = np.uint64((1 << (width - 1).bit_length()) - 1)
@@ -161,21 +178,51 @@ class Draws:
         ----------
         width : (row, ...) of positive integers
         """
-        width = np.asarray(width).astype(np.uint64)
+        width = np.asarray(width)
         n = prod(width.shape[1:])
         first = self._block
-        flat_width = width.reshape(-1)
-        product = self.words(n).reshape(-1) * flat_width
-        at = np.flatnonzero(
-            (product & np.uint64(_U32 - 1)) < np.uint64(_U32) % flat_width
-        )
-        attempt = 0
-        while len(at):
-            attempt += 1
-            w = flat_width[at]
-            product[at] = self._again(first, at, n, attempt) * w
-            at = at[(product[at] & np.uint64(_U32 - 1)) < np.uint64(_U32) % w]
+        flat = width.reshape(-1).astype(np.uint64)
+        product = self.words(n).reshape(-1) * flat
+        at = np.flatnonzero((product & _LOW) < np.uint64(_U32) % flat)
+        if len(at):
+            product[at] = self._below(first, at, n, flat[at], 1) << np.uint64(32)
         return (product >> np.uint64(32)).astype(np.int64).reshape(width.shape)
+
+    def again(
+        self, first: int, at: np.ndarray, n: int, width: Any, attempt: int
+    ) -> Any:
+        """Int64 in [0, width): what the draws of `below` are when drawn once more.
+
+        Parameters
+        ----------
+        first : int
+            `position` before those draws.
+        at : (element,) int64
+            Which of (row, n), flat.
+        width : int or (element,) array
+        attempt : int
+            From 1.
+        """
+        width = np.broadcast_to(np.asarray(width, np.uint64), at.shape)
+        return self._below(first, at, n, width, attempt << 16).astype(np.int64)
+
+    @property
+    def position(self) -> int:
+        """Where the next draw begins."""
+        return self._block
+
+    def _below(
+        self, first: int, at: np.ndarray, n: int, width: np.ndarray, attempt: int
+    ) -> np.ndarray:
+        product = self._again(first, at, n, attempt) * width
+        floor = np.uint64(_U32) % width
+        left = np.flatnonzero((product & _LOW) < floor)
+        while len(left):
+            attempt += 1
+            w = width[left]
+            product[left] = self._again(first, at[left], n, attempt) * w
+            left = left[(product[left] & _LOW) < floor[left]]
+        return product >> np.uint64(32)
 
     def bernoulli(self, p: object, shape: Shape = ()) -> np.ndarray:
         """True with probability p."""
@@ -311,26 +358,10 @@ class Draws:
                 while taken.any():
                     attempt += 1
                     at = np.flatnonzero(taken)
-                    rows[at, j] = self._another(n, first, clash[at] * k + j, k, attempt)
+                    rows[at, j] = self.again(first, clash[at] * k + j, k, n, attempt)
                     taken = (rows[:, :j] == rows[:, j : j + 1]).any(1)
             out[clash] = rows
         return out
-
-    def _another(
-        self, n: int, first: int, at: np.ndarray, k: int, attempt: int
-    ) -> np.ndarray:
-        """A number below n for elements whose draw was taken."""
-        attempt <<= 16  # apart from the attempts of `integers`
-        words = self._again(first, at, k, attempt)
-        product = words * np.uint64(n)
-        floor = _U32 % n
-        left = np.flatnonzero((product & np.uint64(_U32 - 1)) < floor)
-        while len(left):
-            attempt += 1
-            product[left] = self._again(first, at[left], k, attempt) * np.uint64(n)
-            bad = (product[left] & np.uint64(_U32 - 1)) < floor
-            left = left[bad]
-        return (product >> np.uint64(32)).astype(np.int64)
 
     def tapes(self, prefetch: int = 64) -> list[Tape]:
         """For each row, words one after another, for code that loops.

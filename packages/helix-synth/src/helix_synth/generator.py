@@ -55,6 +55,11 @@ class Generator:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = {k: v for k, v in vars(cls).items() if isinstance(v, Field)}
+        for taken in {*own} & {*vars(Generator), "seed", "spec"}:
+            raise TypeError(
+                f"[{cls.__name__}] expected a field that hides nothing of Generator; got "
+                f"{taken!r}. Hint: another name"
+            )
         cls.fields = {**cls.fields, **own}
 
     def __init__(self, seed: int = 0, **spec: Any) -> None:

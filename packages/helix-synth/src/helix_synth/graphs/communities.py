@@ -19,20 +19,20 @@ class BlockModel(GraphModel):
     """
 
     name = "block_model"
-    blocks: int = field(4, 1, 1 << 10, "groups")
-    block_size: int = field(250, 1, 1 << 16, "nodes of a group")
+    groups: int = field(4, 1, 1 << 10, "groups")
+    group_size: int = field(250, 1, 1 << 16, "nodes of a group")
     p_in: float = field(0.02, 0.0, 1.0, "probability of an edge inside a group")
     p_out: float = field(0.002, 0.0, 1.0, "probability of an edge between groups")
 
     def rows(self, draws: Draws) -> dict[str, Column]:
-        place = draws.permutation(self.blocks * self.block_size)
+        place = draws.permutation(self.groups * self.group_size)
         return self._spread(draws, place, *self._pairs(draws, self.p_in, self.p_out))
 
     def _pairs(
         self, draws: Draws, p_in: float, p_out: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row, u and v of every edge, the nodes of a group side by side."""
-        rows, k, s = np.arange(len(draws)), self.blocks, self.block_size
+        rows, k, s = np.arange(len(draws)), self.groups, self.group_size
         each = s * (s - 1) // 2
         inner, inner_counts = some_of(draws, k * each, p_in)
         outer, outer_counts = some_of(draws, k * (k - 1) // 2 * s * s, p_out)
@@ -55,8 +55,8 @@ class BlockModel(GraphModel):
         u: np.ndarray,
         v: np.ndarray,
     ) -> dict[str, Column]:
-        n = self.blocks * self.block_size
-        group = np.repeat(np.arange(self.blocks, dtype=np.int32), self.block_size)
+        n = self.groups * self.group_size
+        group = np.repeat(np.arange(self.groups, dtype=np.int32), self.group_size)
         labels = np.empty(place.shape, np.int32)
         np.put_along_axis(labels, place, np.broadcast_to(group, place.shape), 1)
         found = ordered(row, place[row, u], place[row, v], len(draws), n)
@@ -77,7 +77,7 @@ class DegreeCorrected(BlockModel):
     cap: float = field(3.0, 1.0, 3.0, "largest weight")
 
     def rows(self, draws: Draws) -> dict[str, Column]:
-        place = draws.permutation(self.blocks * self.block_size)
+        place = draws.permutation(self.groups * self.group_size)
         weights = np.minimum(draws.pareto(self.exponent, place.shape[1]), self.cap)
         most = self.cap * self.cap
         # more edges than wanted, each kept by its weights: the coins follow the edges

@@ -117,7 +117,7 @@ def random_tree(spec: Spec, sample: Sample) -> list[str]:
 
 
 def _blocks(spec: Spec, sample: Sample, mean_weight: float, *more: str) -> list[str]:
-    k, s = spec["blocks"], spec["block_size"]
+    k, s = spec["groups"], spec["group_size"]
     n = k * s
     p, u, v, good = _graph(sample, n, "labels", *more)
     if not p.array(sample, "labels", "int32", (n,), 0, k - 1) or not good:
@@ -137,7 +137,7 @@ def block_model(spec: Spec, sample: Sample) -> list[str]:
 
 
 def degree_corrected(spec: Spec, sample: Sample) -> list[str]:
-    n = spec["blocks"] * spec["block_size"]
+    n = spec["groups"] * spec["group_size"]
     p = Problems()
     if not p.array(sample, "weights", "float64", (n,), 1.0, spec["cap"]):
         return p

@@ -19,7 +19,7 @@ MISTUNING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # would choose NumPy's ke
 DISTRIBUTIONS = (
     *("helix-core", "helix-hal", "helix-layers", "helix-hammer"),
     *("numpy", "scipy", "numba", "llvmlite", "torch", "jax", "jaxlib"),
-    *("transformers", "mambapy"),
+    *("transformers", "mambapy", "tinygrad", "pyopencl"),
 )
 FLAGS = ("sse4_2", "avx", "fma", "avx2", "avx512", "avx_vnni", "amx", "neon", "asimd")
 
@@ -47,6 +47,7 @@ def timed(environ: MutableMapping[str, str]) -> Iterator[list[str]]:
         "OPENBLAS_NUM_THREADS": n,
         "NPROC": n,  # XLA's CPU client
         "PJRT_NPROC": n,
+        "POCL_MAX_PTHREAD_COUNT": n,
         "HELIX_NUM_THREADS": n,
         "JAX_PLATFORMS": "cpu",
         "HF_HUB_OFFLINE": "1",

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from . import torch_gpt, xla_gpt
+from . import (
+    conformance,
+    opencl_gpt,
+    opencl_kernels,
+    opencl_mamba,
+    sample_backend_lines,
+    torch_gpt,
+    xla_gpt,
+)
 
-CASES = (*torch_gpt.CASES, *xla_gpt.CASES)
+CASES = (
+    *torch_gpt.CASES,
+    *xla_gpt.CASES,
+    *opencl_kernels.CASES,
+    *opencl_gpt.CASES,
+    *opencl_mamba.CASES,
+    *sample_backend_lines.CASES,
+    *conformance.CASES,
+)

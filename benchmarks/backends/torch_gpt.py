@@ -39,11 +39,11 @@ CASES = (
 
 
 # ------------------------------------------------------------------------------- sides
-def ours(variant: str) -> Work:
-    """`hx.compile` of loss, backward and AdamW on ``torch:cpu``."""
+def ours(variant: str, device: str = "torch:cpu") -> Work:
+    """`hx.compile` of loss, backward and AdamW."""
     import helix_core as hx
 
-    dev = hx.Device("torch:cpu")
+    dev = hx.Device(device)
     dev.backend.set_num_threads(THREADS)
     model, given = _helix_model(variant, dev), problem(variant)
     model.load_state_dict(given.weights)

@@ -1,10 +1,13 @@
 """Eager ops on a kernel device, against NumPy."""
 
+import gc
+
 import helix_core as hx
 import numpy as np
 import pytest
+from helix_core.contracts import DeviceInfo
 from helix_hal.loop.host import HostBackend, HostDevice
-from helix_hal.loop.pool import size_class
+from helix_hal.loop.pool import Pool, size_class
 
 
 def rng(seed=0):
@@ -65,6 +68,34 @@ def test_memory_comes_back():
     assert pool.used == before
     del x
     assert pool.used < before
+
+
+class Owner:
+    """Memory of a library that lets go of it when it is finalized."""
+
+    def __init__(self):
+        self.there = True
+
+    def __del__(self):
+        self.there = False
+
+
+class Owners:
+    """A device of such memory."""
+
+    info = DeviceInfo(index="0", name="owners", memory=1 << 20)
+
+    def allocate(self, nbytes):
+        return Owner()
+
+
+def test_memory_of_a_block_in_a_cycle_is_whole_when_it_is_used_again():
+    pool = Pool(Owners(), "owners:0")
+    cycle = [pool.take(100)]
+    cycle.append(cycle)
+    del cycle
+    gc.collect()
+    assert pool.take(100).handle.there
 
 
 def test_out_of_memory_names_size_and_device_and_leaves_it_usable():

@@ -43,7 +43,8 @@ class Pool:
     Work on a device is queued in order, so a block may be written again as soon as
     nobody holds it. Blocks come back from finalizers, which may run anywhere in the same
     thread: nothing here holds a lock while it touches the stacks; `deque.append` and
-    `deque.pop` are atomic.
+    `deque.pop` are atomic. The pool holds every block's memory: the collector would
+    finalize that of a block in a reference cycle, too, which is to be used again.
 
     Parameters
     ----------
@@ -66,6 +67,7 @@ class Pool:
         self.limit = _limit(device.info.memory)
         self.largest = int(device.info.limits.get("max_allocation", 0))
         self._trimming = threading.Lock()
+        self._owned: dict[int, Any] = {}  # by id
 
     def take(self, nbytes: int) -> Block:
         """At least so many bytes.
@@ -92,7 +94,7 @@ class Pool:
     def give_back(self, handle: Any, size: int) -> None:
         self.used -= size
         if self.cached + size > self.limit:
-            self.device.free(handle)
+            self._free(handle)
             return
         stack = self.free.get(size)
         if stack is None:
@@ -110,7 +112,7 @@ class Pool:
                         handle = stack.pop()
                     except IndexError:
                         break
-                    self.device.free(handle)
+                    self._free(handle)
                     self.cached -= size
                     released += size
         return released
@@ -123,15 +125,23 @@ class Pool:
                 )
             size = self.largest
         try:
-            return self.device.allocate(size)
+            return self._own(self.device.allocate(size))
         except OutOfMemory:
             self.trim()
         try:
-            return self.device.allocate(size)
+            return self._own(self.device.allocate(size))
         except OutOfMemory as e:
             total = self.device.info.memory
             there = f"{self.used} of {total or 'unknown'} bytes in use"
             raise self._full(nbytes, there, "fewer") from e
+
+    def _own(self, handle: Any) -> Any:
+        self._owned[id(handle)] = handle
+        return handle
+
+    def _free(self, handle: Any) -> None:
+        self._owned.pop(id(handle), None)
+        self.device.free(handle)
 
     def _full(self, nbytes: int, why: str, less: str) -> DeviceError:
         return OutOfMemory(

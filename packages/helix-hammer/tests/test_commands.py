@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hammer_kit import checkpoint, rows
 from helix_core import platform, plugins
+from helix_core._auto import AutoTable, Candidate
 from helix_hammer import RunDir, commands, config, corpus, language, measures
 
 TINY = ("--model", "tiny_lm", "--device", "numpy", "--batch", 4, "--length", 16)
@@ -111,6 +112,20 @@ def test_precision_is_stored_and_changes_the_losses(train, runs):
         stored = json.loads((runs / precision / "config.json").read_text())
         assert stored["precision"] == precision
     assert rows(runs / "fp32") != rows(runs / "bf16")
+
+
+def test_the_device_that_is_soonest_is_taken_and_stored(train, runs, monkeypatch):
+    def explain(graph, **more):
+        devices = [hx.Device("numpy"), hx.Device("cpu")]
+        taken = {d.name: more["run"](d) for d in devices}
+        assert all(0 < t < 10 for t in taken.values()) and len(graph) > 3
+        return AutoTable(devices[0], "the soonest", (Candidate("numpy", 0.5, 0.25),))
+
+    monkeypatch.setattr(hx, "explain_auto", explain)
+    code, _, err = train("--steps", 3, "--name", "one", "--device", "auto")
+    assert code == 0
+    assert "a step is soonest on numpy, 250 ms measured: the soonest\n" in err
+    assert json.loads((runs / "one" / "config.json").read_text())["device"] == "numpy"
 
 
 def test_early_stopping(train, runs):

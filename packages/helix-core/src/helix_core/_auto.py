@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -147,6 +147,20 @@ class AutoTable:
     why: str
     rows: tuple[Candidate, ...]
 
+    @property
+    def line(self) -> str:
+        """The choice and its reason in one line."""
+        best = next(r for r in self.rows if r.name == self.device.name)
+        how = "predicted" if best.measured is None else "measured"
+        others = [
+            f"{r.name} {r.seconds / best.seconds:.2g}x"
+            for r in self.rows
+            if r is not best and r.seconds < math.inf
+        ]
+        beside = f"; beside it {', '.join(others)}" if others else ""
+        taken = f"{best.seconds * 1e3:.3g} ms {how}"
+        return f"{self.device.name}, {taken}: {self.why}{beside}"
+
     def __str__(self) -> str:
         lines = [f"{'device':12} {'predicted':>12} {'measured':>12}  why"]
         for r in self.rows:
@@ -170,6 +184,7 @@ def explain_auto(
     compiled: bool = True,
     trial: float = 2.0,
     devices: Sequence[str] | None = None,
+    run: Callable[[Device], float] | None = None,
 ) -> AutoTable:
     """Which device does some work soonest, and why not the others.
 
@@ -191,6 +206,8 @@ def explain_auto(
         that ends by its values is never tried.
     devices : sequence of str, optional
         Names to choose from; default all that this machine has.
+    run : callable, optional
+        ``run(device) -> seconds``: tries the work itself, and not the compiled graph.
 
     Returns
     -------
@@ -220,8 +237,13 @@ def explain_auto(
         _predicted(f, graph, cost, dtype if free else None, moved, compiled, busy)
         for f in found
     ]
-    if graph is not None and compiled and trial > 0 and not _endless(graph):
-        rows = _tried(rows, graph, moved, trial)
+    if run is None and graph is not None and compiled and not _endless(graph):
+
+        def run(device: Device) -> float:
+            return run_seconds(graph, device, min(0.2, trial / 4), moved != 0)
+
+    if run is not None and trial > 0:
+        rows = _tried(rows, run, trial)
     return _chosen(rows)
 
 
@@ -304,12 +326,9 @@ def _chosen(rows: Sequence[Candidate]) -> AutoTable:
 
 # ------------------------------------------------------------------------- the trial
 def _tried(
-    rows: list[Candidate],
-    graph: Any,
-    moved: float | None,
-    budget: float,
+    rows: list[Candidate], run: Callable[[Device], float], budget: float
 ) -> list[Candidate]:
-    """Run the graph on those that are close, the most promising first; the host too,
+    """Run the work on those that are close, the most promising first; the host too,
     before work leaves it."""
     soonest = min((r.seconds for r in rows), default=math.inf)
     host = min((r.seconds for r in rows if r.name in _HOST), default=math.inf)
@@ -327,8 +346,7 @@ def _tried(
         if left <= 0 or 2 * r.seconds > left:
             break
         try:
-            taken = run_seconds(graph, Device(r.name), min(0.2, left / 2), moved != 0)
-            out[r.name] = replace(r, measured=taken)
+            out[r.name] = replace(r, measured=run(Device(r.name)))
         except Exception as e:  # whatever a backend raises, the others can do it
             why = f"{type(e).__name__}: {e}".partition("\n")[0]
             out[r.name] = replace(r, predicted=None, why=why)

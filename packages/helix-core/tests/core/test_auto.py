@@ -113,6 +113,9 @@ def test_small_work_stays_and_big_work_goes_to_what_is_faster(machine):
     table = hx.Device.auto(flops=1e13, bytes=1e9, explain=True)
     assert [r.name for r in table.rows] == ["cuda:0", "cpu", "vulkan:0"]
     assert str(table).splitlines()[1].endswith("chosen: the soonest")
+    assert table.line.startswith(
+        "cuda:0, 1e+03 ms predicted: the soonest; beside it cpu "
+    )
 
 
 @pytest.mark.parametrize("size", [1e3, 1e6, 1e9, 1e12, 1e15])
@@ -203,6 +206,16 @@ def test_a_device_that_fails_in_the_trial_is_left_out(machine, monkeypatch):
     assert table.device.name == "cpu"
     [lost] = [r for r in table.rows if r.name == "cuda:0"]
     assert lost.why == "RuntimeError: illegal address"
+
+
+def test_the_work_itself_may_be_tried(machine):
+    x = hx.ones((512, 512), device="numpy")
+    graph = hx.trace(lambda x: x @ x).graph(x)
+    machine(cpu=CPU, cuda_0=replace(CPU, launch=2e-6))
+    table = explain_auto(
+        graph, compiled=False, run=lambda d: {"cpu": 3.0, "cuda:0": 2.0}[d.name]
+    )
+    assert table.line == ("cuda:0, 2e+03 ms measured: the soonest; beside it cpu 1.5x")
 
 
 def test_a_loop_that_ends_by_its_values_is_not_tried(machine, monkeypatch):

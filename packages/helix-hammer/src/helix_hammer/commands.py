@@ -29,6 +29,7 @@ Examples:
   helix train                                # five minutes on the standard library
   helix train --minutes 60 --name long
   helix train --data notes.txt --steps 500 --d-model 64
+  helix train --device auto                  # where a step takes least, and why
   helix train --model stack_lm --set pattern="mamba*3 attention mamba*3"
   helix train --resume runs/long             # after a kill: the same losses
 
@@ -75,7 +76,7 @@ def _number_options(command: Any) -> Any:
     help="Where runs are. [runs]",
 )
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run.")
-@click.option("--device", help="cpu, numpy, ...: see `helix devices`. [cpu]")
+@click.option("--device", help="cpu, opencl:0, ... of `helix devices`, or auto. [cpu]")
 @click.option("--model", help="A model of `helix plugins`. [mamba_lm]")
 @click.option("--d-model", type=int, help="Width of the model.")
 @click.option("--n-layers", type=int, help="Depth of the model.")
@@ -121,9 +122,11 @@ def _train(given: dict[str, Any], runs_dir: Path, as_json: bool) -> dict[str, An
             click.echo(text, err=True)
 
     path, config = _run_and_config(given, runs_dir)
-    hx.Device(config.device).backend  # noqa: B018  (or an error that lists the usable)
+    if config.device != "auto":
+        hx.Device(config.device).backend  # noqa: B018  (an error lists the usable)
     say(f"reading {config.data or 'the Python standard library'}")
     corpus, config = language.read_data(config)
+    config = language.choose_device(config, corpus, say)
     with hx.device(config.device):
         language.make_trainer(config, corpus)
         run = RunDir(

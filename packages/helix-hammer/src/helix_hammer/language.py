@@ -27,6 +27,7 @@ METRIC = "bits_per_byte"
 _CALIBRATION = (2, 8)  # steps to warm up, least steps to time
 _EVALUATIONS = 10  # of a run
 _SHARE = 0.1  # of the time, for evaluations
+_TRIAL = 10.0  # seconds, to choose a device
 _SAVE_SECONDS = 60.0  # between checkpoints
 
 
@@ -205,6 +206,41 @@ def make_trainer(
         progress=make_progress(progress, "bits per byte", LOG2E),
         units=("bytes", float(config.batch * config.length)),
     )
+
+
+def choose_device(
+    config: TrainConfig, corpus: Corpus, say: Callable[[str], None]
+) -> TrainConfig:
+    """The configuration with a device instead of ``"auto"``: where steps are soonest.
+
+    Devices that are predicted to be close train a few steps of a model thrown away.
+    """
+    if config.device != "auto":
+        return config
+    x = np.zeros((config.batch, config.length), np.int32)
+    model: Any = build_model(config.model_copy(update={"device": "numpy"})).train()
+
+    def gradients(x: Any, y: Any) -> Any:
+        loss = model.loss(x, y)
+        loss.backward()
+        return loss, [p.grad for p in model.parameters()]
+
+    def run(device: hx.Device) -> float:
+        trial = config.model_copy(update={"device": device.name, "steps": 1})
+        with hx.device(device):
+            trainer = make_trainer(trial, corpus)
+            trainer.model.train()
+            end, times = time.perf_counter() + _TRIAL / 10, []
+            while len(times) < 3 or time.perf_counter() < end:
+                times.append(trainer.step()["seconds"])
+        return min(times)
+
+    with hx.device("numpy"):
+        ids = hx.tensor(x)
+        graph = hx.trace(gradients).graph(ids, ids)
+    found = hx.explain_auto(graph, moved=0.0, compiled=False, trial=_TRIAL, run=run)
+    say(f"a step is soonest on {found.line}")
+    return config.model_copy(update={"device": found.device.name})
 
 
 def calibrate(config: TrainConfig, corpus: Corpus) -> tuple[float, float]:

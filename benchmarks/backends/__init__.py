@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    choice,
     conformance,
     opencl_gpt,
     opencl_kernels,
@@ -20,4 +21,5 @@ CASES = (
     *opencl_mamba.CASES,
     *sample_backend_lines.CASES,
     *conformance.CASES,
+    *choice.CASES,
 )

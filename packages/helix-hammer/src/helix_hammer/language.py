@@ -230,7 +230,8 @@ def choose_device(
         with hx.device(device):
             trainer = make_trainer(trial, corpus)
             trainer.model.train()
-            end, times = time.perf_counter() + _TRIAL / 10, []
+            times: list[float] = []
+            end = time.perf_counter() + _TRIAL / 10
             while len(times) < 3 or time.perf_counter() < end:
                 times.append(trainer.step()["seconds"])
         return min(times)
@@ -240,7 +241,8 @@ def choose_device(
         graph = hx.trace(gradients).graph(ids, ids)
     found = hx.explain_auto(graph, moved=0.0, compiled=False, trial=_TRIAL, run=run)
     say(f"a step is soonest on {found.line}")
-    return config.model_copy(update={"device": found.device.name})
+    device: str = found.device.name
+    return config.model_copy(update={"device": device})
 
 
 def calibrate(config: TrainConfig, corpus: Corpus) -> tuple[float, float]:

@@ -200,7 +200,6 @@ def _make() -> dict[str, Callable[[], Any]]:
         "12 ops, 4 M": lambda: _of(_chain, big),
         "exp, 4 M": lambda: _of(hx.exp, big),
         "sum, 4 M": lambda: _of(lambda x: x.sum(), big),
-        "product 256": lambda: _of(lambda a, b: a @ b, (256, 256), (256, 256)),
         "product 1024": lambda: _of(lambda a, b: a @ b, (1024, 1024), (1024, 1024)),
         "product 512, float64": lambda: _of(
             lambda a, b: a @ b, (512, 512), (512, 512), dtype="float64"
@@ -227,6 +226,7 @@ def _make() -> dict[str, Callable[[], Any]]:
         "RNN, 128 steps": _rnn,
         "MLP gradients, 1024 rows": lambda: _mlp_step(1024),
         "Mamba gradients, 4 x 128": lambda: _language("mamba_lm", 4, 128),
+        "GPT gradients, 4 x 128": lambda: _language("transformer_lm", 4, 128),
     }
 
 

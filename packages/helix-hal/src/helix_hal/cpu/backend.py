@@ -55,7 +55,7 @@ class CpuBackend(NumpyBackend):
         threads.set_num_threads(n)
 
     def load(self, device: Any) -> float | None:
-        """Busy share of the cores, 0 to 1, over the time since the last call."""
-        import psutil
+        """Share of the cores that other processes keep busy, 0 to 1."""
+        from .._load import host_load
 
-        return float(psutil.cpu_percent(interval=None)) / 100.0
+        return host_load()

@@ -80,12 +80,12 @@ class TorchBackend:
         torch.set_num_threads(n)
 
     def load(self, device: Any) -> float | None:
-        """Busy share of the cores where the device is the host; else not known."""
+        """Others' share of the cores where the device is the host; else not known."""
         if find(device).type != "cpu":
             return None
-        import psutil
+        from .._load import host_load
 
-        return float(psutil.cpu_percent(interval=None)) / 100.0
+        return host_load()
 
     def compile(self, graph: Any, device: Any) -> Any:
         from .plan import plan_for

@@ -101,12 +101,12 @@ class XlaBackend:
         )
 
     def load(self, device: Any) -> float | None:
-        """Busy share of the cores where the device is the host; else not known."""
+        """Others' share of the cores where the device is the host; else not known."""
         if find(device).platform != "cpu":
             return None
-        import psutil
+        from .._load import host_load
 
-        return float(psutil.cpu_percent(interval=None)) / 100.0
+        return host_load()
 
     def compile(self, graph: Any, device: Any) -> Any:
         return plan_for(graph, device)

@@ -232,3 +232,34 @@ def test_the_variant(data: bytes, variant: str) -> None:
 )
 def test_prose_that_begins_like_a_format(data: bytes, name: str) -> None:
     assert detect(data).format == name
+
+
+RAW = bytes(range(256)) * 8
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "variant"),
+    [
+        (CASES["pcd"].replace(b"ascii\n0 0 0\n", b"binary\n"), "pcd", "binary"),
+        (CASES["pcd"][12:].replace(b"ascii\n0 0 0\n", b"binary\n"), "pcd", "binary"),
+        (
+            b"# made by hand\n" + CASES["pcd"].replace(b"ascii", b"binary"),
+            "pcd",
+            "binary",
+        ),
+        (b"OFF BINARY\n", "off", ""),
+        (
+            b"ply\nformat binary_big_endian 1.0\nend_header\n",
+            "ply",
+            "binary_big_endian",
+        ),
+        (b"P6 300 300 255\n", "pnm", "P6"),
+        (b'<?xml version="1.0"?>\n<VTKFile type="ImageData">\n_', "vtk-xml", ""),
+        (b"# vtk DataFile Version 2.0\nx\nBINARY\n", "vtk", ""),
+    ],
+)
+def test_a_text_header_before_bytes(head: bytes, name: str, variant: str) -> None:
+    if name == "off":
+        head += struct.pack(">3I", 1, 0, 0)
+    d = detect(head + RAW)
+    assert (d.format, d.variant) == (name, variant)

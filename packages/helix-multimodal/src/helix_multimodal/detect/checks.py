@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ..detection import EXACT, FOOTER, FRAME_SYNC, TWO_FIELDS, Detection
+from . import grammars
 from ._found import found
 
 Check = Detection | None
@@ -36,6 +37,8 @@ def bmp(head: bytes, tail: bytes, size: int) -> Check:
     dib = _le(head, 14, 4)
     if dib in _DIB and len(head) >= 18:
         return found("bmp", f"BM, DIB header of {dib} bytes", 0, TWO_FIELDS)
+    if _le(head, 2, 4) == size and size > 26:
+        return found("bmp", "BM, the file's size", 0, TWO_FIELDS)
     return None
 
 
@@ -56,18 +59,21 @@ def tiff(head: bytes, tail: bytes, size: int) -> Check:
 
 def ico(head: bytes, tail: bytes, size: int) -> Check:
     """ICO and CUR: the first entry lies behind the directory and in the file."""
+    if size == 6 and head[4:] == b"\0\0":
+        return found("ico" if head[2] == 1 else "cur", "no icons", 0, FRAME_SYNC)
     n, length, at = _le(head, 4, 2), _le(head, 14, 4), _le(head, 18, 4)
-    if n and len(head) >= 22 and at >= 6 + 16 * n and length and at < size:
+    first = 6 + 16 * n
+    if n and len(head) >= 22 and length and (at == first or first < at < size):
         name = "ico" if head[2] == 1 else "cur"
         return found(name, "directory of icons", 0, TWO_FIELDS)
     return None
 
 
 def icns(head: bytes, tail: bytes, size: int) -> Check:
-    """icns with the length of the file."""
-    return (
-        found("icns", "icns", 0, TWO_FIELDS) if 8 <= _be(head, 4, 4) <= size else None
-    )
+    """icns, and a first element within the stated length."""
+    if 8 <= _be(head, 12, 4) <= _be(head, 4, 4) and head[8:12].isascii():
+        return found("icns", "icns and an element", 0, TWO_FIELDS)
+    return None
 
 
 _PNM = re.compile(
@@ -181,6 +187,39 @@ def tga(head: bytes, tail: bytes, size: int) -> Check:
     return found("tga", "TGA header", 0, FRAME_SYNC) if start < size else None
 
 
+def dicom(head: bytes, tail: bytes, size: int) -> Check:
+    """DICM after the preamble, then the group of file meta information."""
+    if head[128:134] == b"DICM\2\0":
+        return found("dicom", "DICM and group 2", 128, EXACT)
+    return None
+
+
+_VALUES = frozenset(b"AE AS CS DA DT IS LO PN SH TM UI UL US".split())
+
+
+def dicom_bare(head: bytes, tail: bytes, size: int) -> Check:
+    """DICOM without a preamble: two elements in a row, in groups 2 or 8."""
+    for order in ("little", "big"):
+        at = 0
+        last = (0, 0)
+        for _ in range(2):
+            group = int.from_bytes(head[at : at + 2], order)  # type: ignore[arg-type]
+            element = int.from_bytes(head[at + 2 : at + 4], order)  # type: ignore[arg-type]
+            if group not in (2, 8) or (group, element) < last or len(head) < at + 8:
+                break
+            last = (group, element + 1)
+            if head[at + 4 : at + 6] in _VALUES:
+                n = int.from_bytes(head[at + 6 : at + 8], order)  # type: ignore[arg-type]
+            else:
+                n = int.from_bytes(head[at + 4 : at + 8], order)  # type: ignore[arg-type]
+            if n > 1024 or n % 2:
+                break
+            at += 8 + n
+        else:
+            return found("dicom", "elements of groups 2 and 8", 0, FRAME_SYNC)
+    return None
+
+
 # --------------------------------------------------------------------------------- audio
 def au(head: bytes, tail: bytes, size: int) -> Check:
     """.snd in either byte order, and an encoding."""
@@ -194,6 +233,21 @@ def au(head: bytes, tail: bytes, size: int) -> Check:
 def wavpack(head: bytes, tail: bytes, size: int) -> Check:
     """wvpk, and version 4."""
     return found("wavpack", "wvpk 4", 0, TWO_FIELDS) if head[9:10] == b"\4" else None
+
+
+def ape(head: bytes, tail: bytes, size: int) -> Check:
+    """MAC and a version from 3.2."""
+    return found("ape", "MAC, version") if 3200 <= _le(head, 4, 2) < 5000 else None
+
+
+def musepack(head: bytes, tail: bytes, size: int) -> Check:
+    """MP+ and stream version 7."""
+    return found("musepack", "MP+ 7") if head[3:4] and head[3] & 15 == 7 else None
+
+
+def optimfrog(head: bytes, tail: bytes, size: int) -> Check:
+    """OFR and the size of its header."""
+    return found("optimfrog", "OFR, header") if 12 <= _le(head, 4, 4) <= 64 else None
 
 
 # ----------------------------------------------------------------------------- video, 3D
@@ -225,15 +279,18 @@ def three_ds(head: bytes, tail: bytes, size: int) -> Check:
 
 def stl_binary(head: bytes, tail: bytes, size: int) -> Check:
     """No signature: 84 bytes and 50 for each facet are the file."""
-    n = _le(head, 80, 4)
-    if size == 84 + 50 * n and size >= 84 and len(head) >= 84:
-        rule = "facets fill the file"
-        return found("stl", rule, 80, TWO_FIELDS if n else FRAME_SYNC, "binary")
+    if size > 84 and size == 84 + 50 * int.from_bytes(head[80:84], "little"):
+        return found("stl", "facets fill the file", 80, TWO_FIELDS, "binary")
     return None
 
 
+def pcd(head: bytes, tail: bytes, size: int) -> Check:
+    """PCD with binary data, whose header is text."""
+    return grammars.pcd(head[:4096], size <= 4096)
+
+
 _PLY = re.compile(
-    rb"ply[ \t]*\r?[\n\r](?:(?:comment|obj_info)[^\n]*\n|[ \t\r\n])*"
+    rb"(?:ply|PLY)[ \t]*\r?[\n\r](?:(?:comment|obj_info)[^\n]*\n|[ \t\r\n])*"
     rb"format (ascii|binary_little_endian|binary_big_endian)"
 )
 

@@ -6,6 +6,8 @@ of bytes; it gives a detection, or None where the second field does not fit.
 
 from __future__ import annotations
 
+import re
+
 from ..detection import EXACT, TWO_FIELDS, Detection
 from ._found import found
 
@@ -122,9 +124,18 @@ def iso_media(head: bytes, tail: bytes, size: int) -> Check:
         others = {head[i : i + 4] for i in range(16, min(length, len(head) - 3), 4)}
         name = "avif" if others & {b"avif", b"avis"} else "heif"
     if name is None:
-        name = "mp4"
+        name = "m4a" if _sound_only(head, tail) else "mp4"
     variant = _VARIANTS.get(brand, "")
     return found(name, f"ftyp brand of {name}", 4, TWO_FIELDS, variant)
+
+
+_HANDLER = re.compile(rb"hdlr.{8}(vide|soun)", re.DOTALL)
+
+
+def _sound_only(head: bytes, tail: bytes) -> bool:
+    """A generic brand: the tracks' handlers say sound and no picture."""
+    kinds = set(_HANDLER.findall(head)) or set(_HANDLER.findall(tail))
+    return kinds == {b"soun"}
 
 
 _ATOMS = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
@@ -135,13 +146,11 @@ def quicktime(head: bytes, tail: bytes, size: int) -> Check:
     if head[4:8] not in _ATOMS:
         return None
     length = int.from_bytes(head[:4], "big")
-    if head[4:8] == b"mdat":
-        fits = length in (0, 1) or 8 <= length <= size
-    elif head[4:8] in (b"wide", b"free", b"skip"):
+    if head[4:8] in (b"wide", b"free", b"skip"):
         following = head[length + 4 : length + 8]
         fits = 8 <= length <= size and following in (*_ATOMS, b"ftyp")
-    else:
-        fits = 8 <= length <= size
+    else:  # a truncated file has less than it states
+        fits = head[0] < 8 and (length in (0, 1) or length >= 8)
     return found("mov", "atom of QuickTime", 4, TWO_FIELDS) if fits else None
 
 

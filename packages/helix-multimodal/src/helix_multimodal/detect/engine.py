@@ -35,8 +35,10 @@ def detect(data: Any) -> Detection:
     if data.__class__ is not bytes:
         head, tail, size = _ends(data)
     else:
-        head = tail = data
         size = len(data)
+        head = tail = data
+        if size > HEAD:
+            head, tail = data[:HEAD], data[-TAIL:]
     return detect_ends(head, tail, size)
 
 

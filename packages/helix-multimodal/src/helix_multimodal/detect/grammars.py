@@ -111,6 +111,7 @@ def json_like(window: bytes, whole: bool, end: bytes) -> Hit:
 # --------------------------------------------------------------------- points and meshes
 _NUMBER = rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:nan|inf)"
 _NUMBERS = re.compile(rb"(?:" + _NUMBER + rb")(?:[ \t]+(?:" + _NUMBER + rb"))*[ \t\r]*")
+_NUMERIC = b"0123456789+-.eE \t\r\nnaifNAIF"
 _PCD = re.compile(
     rb"(?:#[^\n]*\n)*VERSION [.0-9]+\s*\n(?:#[^\n]*\n)*FIELDS [^\n]+\n"
     rb"(?:(?!DATA)[^\n]*\n){0,12}DATA (ascii|binary_compressed|binary)"
@@ -155,31 +156,27 @@ def stl(window: bytes, whole: bool) -> Hit:
     return None
 
 
-_VERTEX = re.compile(rb"^v(?:[ \t]+(?:" + _NUMBER + rb")){3,8}[ \t]*\r?$", re.MULTILINE)
-_OTHER = re.compile(
-    rb"^(?:f[ \t]+-?\d+(?:/-?\d*){0,2}[ \t]+-?\d+|v[nt][ \t]+(?:"
-    + _NUMBER
-    + rb")[ \t]|"
-    rb"[og][ \t]+\S|mtllib[ \t]+\S|usemtl[ \t]+\S|s[ \t]+(?:off|\d+)|l[ \t]+-?\d+)",
-    re.MULTILINE,
-)
-_OBJ_LINE = re.compile(
-    rb"(?:#|v |vn |vt |vp |f |l |p |o |g |o$|g$|s |mtllib |usemtl |cstype |deg |"
-    rb"surf |parm |curv|end|bevel|c_interp|d_interp|lod|usemap|maplib|trim|"
-    rb"hole|sp |scrv|call|\s*$)"
+_VERTEX = re.compile(rb"v(?:[ \t]+(?:" + _NUMBER + rb")){3,8}[ \t\r]*")
+_FACE = re.compile(rb"[fl](?:[ \t]+-?\d+(?:/-?\d*){0,2})+[ \t\\\r]*")
+_WORDS = re.compile(rb"^[ \t]*([^\s#]\S{0,12})", re.MULTILINE)
+_STATEMENTS = frozenset(
+    b"v vn vt vp f l p o g s mtllib usemtl usemap cstype deg surf parm curv curv2 trim "
+    b"hole scrv sp end con bevel c_interp d_interp lod maplib call".split()
 )
 
 
 def obj(window: bytes, whole: bool) -> Hit:
     """Wavefront OBJ: vertices, and nothing but its statements."""
-    vertices = len(_VERTEX.findall(window))
-    if not vertices:
+    if not whole:
+        window = window[: window.rfind(b"\n") + 1]
+    words = set(_WORDS.findall(window))
+    if b"v" not in words or not words <= _STATEMENTS:
         return None
-    other = bool(_OTHER.search(window))
-    lines = window.split(b"\n")
-    lines = lines if whole else lines[:-1]
-    strange = sum(1 for x in lines if not _OBJ_LINE.match(x.replace(b"\t", b" ")))
-    if strange == 0 and (other or vertices > 2):
+    rows = window.split(b"\n", 40)[:40]
+    vertices = [x for x in rows if x.startswith((b"v ", b"v\t"))]
+    faces = [x for x in rows if x.startswith((b"f ", b"l "))]
+    fits = all(map(_VERTEX.fullmatch, vertices)) and all(map(_FACE.fullmatch, faces))
+    if fits and (len(words) > 1 or len(vertices) > 2):
         return found("obj", "v and other statements", 0, GRAMMAR)
     return None
 
@@ -187,6 +184,7 @@ def obj(window: bytes, whole: bool) -> Hit:
 # ------------------------------------------------------------------- columns of numbers
 def columns(window: bytes, whole: bool) -> Hit:
     """XYZ and PTS: as many numbers on each line; the first three have fractions."""
+    whole, window = whole and len(window) <= 1024, window[:1024]
     lines = window.split(b"\n")
     if not whole:
         lines = lines[:-1]
@@ -194,7 +192,9 @@ def columns(window: bytes, whole: bool) -> Hit:
     count = rows[0].strip() if rows else b""
     stated = int(count) if count.isdigit() and len(count) < 12 else None
     body = rows[1:] if stated is not None else rows
-    if len(body) < 2 or not all(_NUMBERS.fullmatch(x.strip()) for x in body):
+    if len(body) < 2 or window.translate(None, _NUMERIC):
+        return None
+    if not all(_NUMBERS.fullmatch(x.strip()) for x in body[:16]):
         return None
     widths = {len(x.split()) for x in body}
     if len(widths) != 1:
@@ -207,11 +207,13 @@ def columns(window: bytes, whole: bool) -> Hit:
             if fits and n in (3, 4, 6, 7)
             else None
         )
-    cells = [cell for x in body for cell in x.split()[:3]]
-    fractions = all(b"." in c or b"e" in c for c in cells)
-    if n > 3:  # a table of measures has one digit behind the point
-        fractions = fractions and any(len(c.partition(b".")[2]) > 1 for c in cells)
-    if n in (3, 4, 6, 7, 8, 9, 10) and fractions:
+    cells = [cell for x in body[:16] for cell in x.split()[:3]]
+    fractions = [c.partition(b".")[2] for c in cells]
+    if n == 3:
+        points = sum(map(bool, fractions)) * 3 >= 2 * len(cells)
+    else:  # a table of measures has one digit behind the point
+        points = all(fractions) and any(len(c) > 1 for c in fractions)
+    if n in (3, 4, 6, 7, 8, 9, 10) and points:
         return found("xyz", f"{n} numbers on each line", 0, GRAMMAR)
     return None
 

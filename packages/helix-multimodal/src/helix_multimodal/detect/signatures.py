@@ -38,6 +38,9 @@ CHECKS: tuple[tuple[bytes, Rule], ...] = (
     (b".snd", checks.au),
     (b"dns.", checks.au),
     (b"wvpk", checks.wavpack),
+    (b"MAC ", checks.ape),
+    (b"MP+", checks.musepack),
+    (b"OFR ", checks.optimfrog),
     (b"OggS", containers.ogg),
     (b"ID3", frames.id3),
     (b"\xff", frames.sync),
@@ -53,6 +56,10 @@ CHECKS: tuple[tuple[bytes, Rule], ...] = (
     (b"ZWS", checks.swf),
     (b"LASF", containers.las),
     (b"ply", checks.ply),
+    (b"PLY", checks.ply),
+    (b"# .PCD", checks.pcd),
+    (b"VERSION", checks.pcd),
+    (b"FIELDS", checks.pcd),
     (b"MM", checks.three_ds),
     (b"ORC", containers.orc),
     (b"\xff\xff\xff\xff", containers.arrow_stream),
@@ -90,16 +97,19 @@ _ELSEWHERE: tuple[tuple[int, bytes, str], ...] = (
     (128, b"DICM", "dicom"),
     (60, b"BOOKMOBI", "mobi"),
     (44, b"SCRM", "s3m"),
+    (2048, b"PCD_IPI", "photocd"),
     (32769, b"CD001", "iso9660"),
     *((1080, m, "mod") for m in _MODULES),
 )
-_ROUND: tuple[Rule, ...] = (
+# decisive on their own, so that they are asked before text is
+_EARLY: tuple[Rule, ...] = (checks.stl_binary, checks.dicom)
+_LATE: tuple[Rule, ...] = (
     frames.transport_stream,  # four bytes of time in front
     checks.fli,
     checks.lha,
     checks.pyc,
     checks.safetensors,
-    checks.stl_binary,
+    checks.dicom_bare,
     checks.tga,
 )
 
@@ -129,7 +139,15 @@ def in_front(head: bytes, tail: bytes, size: int) -> Detection | None:
             if hit is not None:
                 return hit  # type: ignore[no-any-return]
     at_4 = _AT_4.get(head[4:8])
-    return None if at_4 is None else at_4(head, tail, size)
+    if at_4 is not None:
+        hit = at_4(head, tail, size)
+        if hit is not None:
+            return hit
+    for check in _EARLY:
+        hit = check(head, tail, size)
+        if hit is not None:
+            return hit
+    return None
 
 
 def elsewhere(head: bytes, tail: bytes, size: int) -> Detection | None:
@@ -137,7 +155,7 @@ def elsewhere(head: bytes, tail: bytes, size: int) -> Detection | None:
     for at, magic, name in _ELSEWHERE:
         if head.startswith(magic, at):
             return found(name, f"signature of {name}", at, TWO_FIELDS)
-    for rule in _ROUND:
+    for rule in _LATE:
         hit = rule(head, tail, size)
         if hit is not None:
             return hit

@@ -46,7 +46,7 @@ def unmarked(head: bytes, tail: bytes, size: int) -> Detection | None:
     if window.translate(None, _PRINTABLE):
         wide = encodings.wide(window, size <= WINDOW)
         if not wide:
-            return None
+            return _text_then_bytes(window)
         text = _decode(window, wide, size <= WINDOW)
         return _text(text or "", tail, size, wide, f"pairs as in {wide}", TWO_FIELDS)
     if is_utf8(window, size <= WINDOW) and is_utf8_end(tail[-WINDOW:]):
@@ -57,6 +57,24 @@ def unmarked(head: bytes, tail: bytes, size: int) -> Detection | None:
     text = window.decode(guess, "replace")
     sure = FRAME_SYNC if guess in encodings.STRUCTURED else WEAK
     return _text(text, tail, size, guess, f"letters as in {guess}", sure)
+
+
+_CONTROL = re.compile(rb"[\x00-\x06\x0b\x0e-\x19\x1c-\x1f\x7f]")
+
+
+def _text_then_bytes(window: bytes) -> Detection | None:
+    """A format whose text is followed by raw bytes."""
+    if not window.startswith(_BEFORE_BYTES):
+        return None
+    end = _CONTROL.search(window)
+    front = window[: end.start()] if end else window
+    if front.startswith(b"<"):
+        hit = grammars.markup(front, False)
+        return hit if hit and hit.format == "vtk-xml" else None
+    return grammars.pcd(front, False) or grammars.off(front, False)
+
+
+_BEFORE_BYTES = (b"<?xml", b"#", b"OFF", b"COFF", b"NOFF", b"STOFF")
 
 
 def _sample(window: bytes, tail: bytes, size: int) -> bytes:

@@ -61,6 +61,22 @@ grid Grid A shuffled lattice, some of whose edges are missing.
 motifs Motifs A tree with houses, cycles, stars and cliques hung on it.
 """
 
+_TIME_SERIES = """
+kernel_synth KernelSynth Gaussian processes of kernels composed at random (Chronos).
+arma ARMA Autoregression and moving average.
+random_walk RandomWalk Steps with a drift.
+ornstein_uhlenbeck OrnsteinUhlenbeck Mean reversion.
+garch GARCH Returns whose variance follows them.
+regimes Regimes A Markov chain of levels, seen through noise.
+seasonal Seasonal A trend, a season and noise.
+sinusoids Sinusoids A sum of sinusoids.
+change_points ChangePoints A level that jumps.
+waves Waves Square and sawtooth waves.
+counts Counts Poisson counts with a season.
+lorenz Lorenz The x of the Lorenz system.
+logistic_map LogisticMap Chaos in one line.
+"""
+
 
 def _read(text: str, folder: str, modality: str) -> list[Entry]:
     out = []
@@ -74,4 +90,5 @@ ENTRIES = [
     *_read(_SEQUENCES, "sequences", "sequence"),
     *_read(_IMAGES, "images", "image"),
     *_read(_GRAPHS, "graphs", "graph"),
+    *_read(_TIME_SERIES, "time_series", "time_series"),
 ]

@@ -291,13 +291,14 @@ def _endless(graph: Any) -> bool:
 def _chosen(rows: Sequence[Candidate]) -> AutoTable:
     """The soonest; the CPU unless another is clearly sooner. One that does not load any
     more is left out."""
-    rows = sorted(rows, key=lambda r: r.seconds)
+    rows = _ordered(rows)
     while rows and rows[0].seconds < math.inf:
         best, why = rows[0], "the soonest"
-        stay = next((r for r in rows if r.name == "cpu"), None) or next(
-            (r for r in rows if r.name in _HOST and r.seconds < math.inf), None
-        )
-        if stay is not None and best.name != stay.name:
+        known = [r for r in rows if r.seconds < math.inf]
+        hosts = [r for name in _HOST for r in known if r.name == name]
+        stay = hosts[0] if hosts else best
+        alike = (stay.measured is None) == (best.measured is None)
+        if best.name != stay.name and alike:
             if stay.seconds <= _STAY * best.seconds:
                 best, why = stay, f"{rows[0].name} is hardly sooner"
             elif stay.seconds < _SMALL and best.name not in _HOST:
@@ -307,20 +308,30 @@ def _chosen(rows: Sequence[Candidate]) -> AutoTable:
             device.backend  # noqa: B018  (loads it)
         except DeviceError as e:
             gone = replace(best, predicted=None, measured=None, why=str(e))
-            rows = sorted(
-                [gone if r is best else r for r in rows], key=lambda r: r.seconds
-            )
+            rows = _ordered([gone if r is best else r for r in rows])
             continue
-        ratio = {r.name: f"{r.seconds / best.seconds:.2g}x as long" for r in rows}
-        return AutoTable(
-            device,
-            why,
-            tuple(replace(r, why=r.why or ratio[r.name]) for r in rows),
-        )
+        tried = best.measured is not None
+        said = [
+            r.why
+            or f"{r.seconds / best.seconds:.2g}x as long"
+            + (", not tried" if tried and r.measured is None else "")
+            for r in rows
+        ]
+        shown = [replace(r, why=w) for r, w in zip(rows, said, strict=True)]
+        return AutoTable(device, why, tuple(shown))
     reasons = "; ".join(f"{r.name}: {r.why}" for r in rows) or "no device was found"
     raise DeviceError(
         f"[auto] expected a device that can do this; {reasons}. "
         "Hint: `helix devices` lists what this machine has"
+    )
+
+
+def _ordered(rows: Sequence[Candidate]) -> list[Candidate]:
+    """Soonest first; where some were tried, before those that are only predicted."""
+    tried = any(r.measured is not None for r in rows)
+    return sorted(
+        rows,
+        key=lambda r: (r.seconds == math.inf, tried and r.measured is None, r.seconds),
     )
 
 

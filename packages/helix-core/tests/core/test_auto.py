@@ -208,6 +208,25 @@ def test_a_device_that_fails_in_the_trial_is_left_out(machine, monkeypatch):
     assert lost.why == "RuntimeError: illegal address"
 
 
+def test_a_trial_outweighs_predictions(machine, monkeypatch):
+    """The second would be sooner by its prediction, but there was no time to try it."""
+    x = hx.ones((1024, 1024), device="numpy")
+    graph = hx.trace(lambda x: x @ x).graph(x)
+    twin, other = (replace(CPU, flops={"float32": f}) for f in (1.4e11, 1.3e11))
+    machine(cpu=CPU, torch_cpu=twin, xla_0=other)
+    clock = [0.0]
+    monkeypatch.setattr(_auto.time, "perf_counter", lambda: clock[0])
+
+    def run(device):
+        clock[0] += 10.0
+        return 0.5
+
+    table = explain_auto(graph, trial=5.0, run=run)
+    assert table.device.name == "torch:cpu"
+    assert (table.rows[0].name, table.rows[0].measured) == ("torch:cpu", 0.5)
+    assert all(r.why.endswith("x as long, not tried") for r in table.rows[1:])
+
+
 def test_the_work_itself_may_be_tried(machine):
     x = hx.ones((512, 512), device="numpy")
     graph = hx.trace(lambda x: x @ x).graph(x)

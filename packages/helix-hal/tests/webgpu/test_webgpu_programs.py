@@ -7,8 +7,7 @@ import pytest
 import render_programs
 from helix_hal.loop.legal import legal
 from helix_hal.loop.render import cooperative
-from helix_hal.webgpu.device import group_sizes
-from helix_hal.webgpu.launch import ProgramLaunch
+from helix_hal.webgpu.launch import ProgramLaunch, group_sizes
 from helix_hal.webgpu.renderer import WgslRenderer
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -15,6 +15,7 @@ from helix_core.loop import SCALAR_OPS, LoopProgram
 from helix_core.platform import total_memory
 
 from helix_hal.loop.device import Features, Launch
+from helix_hal.webgpu.gemm import Gemm
 from helix_hal.webgpu.launch import Layout, ProgramLaunch
 from helix_hal.webgpu.native import shader_module
 
@@ -109,6 +110,8 @@ class WebGpuDevice:
         self.current: Any = None  # the pipeline that is set
         self.staging: Any = None
         self.layouts: dict[tuple[int, int], Layout] = {}
+        self.binding = int(limits["max-storage-buffer-binding-size"]) // 256 * 256
+        self.gemm = Gemm(self)
 
     def _info(
         self, adapter: Any, kind: str, index: int, limits: dict[str, Any]
@@ -217,6 +220,10 @@ class WebGpuDevice:
         with self.lock, self.errors("synchronize"):
             self._fetch(self.numbers, 0, np.empty(0, np.uint8), 0, 4)
 
+    def parts(self, memory: Memory) -> int:
+        """Bindings that a kernel needs to reach all of it."""
+        return -(-memory.nbytes // self.binding)
+
     # ----------------------------------------------------------------------- launches
     def layout(self, buffers: int, words: int) -> Layout:
         key = (buffers, words)
@@ -302,11 +309,3 @@ class WebGpuDevice:
             f"({self.info.name}); {self.used} of {total or 'unknown'} bytes in use, and "
             f"one buffer has at most {most}. Hint: smaller batches, or x.to('cpu')"
         )
-
-
-def group_sizes(groups: int, most: int) -> tuple[int, int, int]:
-    """So many work groups along x, y and z: at least as many as asked for."""
-    x = min(groups, most)
-    y = -(-groups // x)
-    z = -(-y // most)
-    return x, min(y, most), z

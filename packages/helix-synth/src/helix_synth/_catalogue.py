@@ -77,6 +77,19 @@ lorenz Lorenz The x of the Lorenz system.
 logistic_map LogisticMap Chaos in one line.
 """
 
+_TEXT = """
+arithmetic Arithmetic Sums and products with brackets, and their value.
+logic Logic Formulas and their truth.
+programs Programs Assignments, and what the last line prints.
+json Json Nested documents.
+patterns Patterns A regular expression, a string, and whether it matches.
+english English Verbs that agree with a subject far away, or do not.
+ordering Ordering Who is older than whom, and who is the oldest?
+dates Dates A date some days after another.
+roman Roman Roman numerals.
+number_words NumberWords Numbers in English words.
+"""
+
 
 def _read(text: str, folder: str, modality: str) -> list[Entry]:
     out = []
@@ -91,4 +104,5 @@ ENTRIES = [
     *_read(_IMAGES, "images", "image"),
     *_read(_GRAPHS, "graphs", "graph"),
     *_read(_TIME_SERIES, "time_series", "time_series"),
+    *_read(_TEXT, "text", "text"),
 ]

@@ -100,6 +100,53 @@ def test_additions_to_one_place_are_all_counted(device):
         assert memories[1].tolist() == [6002] * 3
 
 
+def overtaken(lanes):
+    """A product of a state, added up after the state has got its new value."""
+    from helix_core.loop import Builder
+
+    b = Builder("overtaken")
+    x, y = b.input("x", "float32"), b.output("y", "float32")
+    i = b.axis(b.size("rows"))
+    n = b.size("n")
+    b.serial(n)
+    lane = b.lane(lanes)
+    with b.scan([1.0], "float32", width=lanes) as s:
+        one = x[i * n + s.step]
+        product = s.state * (lane.cast("float32") + 2.0)
+        new = s.state * 0.5 + one
+        s.next(new)
+        y[i * n + s.step] = (product + new).sum_lanes() - one * one
+    rng = np.random.default_rng(0)
+    memory = {
+        "x": rng.standard_normal(35).astype(np.float32),
+        "y": np.zeros(35, np.float32),
+    }
+    return b.build(), memory, {"rows": 5, "n": 7}
+
+
+@pytest.mark.parametrize("lanes", [4, 16])
+def test_sums_of_products_read_what_the_product_read(device, lanes):
+    run = runner(device, lambda p: device.compile(p, False))
+    render_programs.compare(overtaken(lanes), run)
+    program = legal(overtaken(lanes)[0], device.features)
+    assert "fma(" in OpenClRenderer(program, "tiles").source()
+
+
+def test_programs_of_primitives_round_as_these_do(device):
+    from helix_core.loop import Builder
+
+    b = Builder("map_mul_add")
+    x, y = b.input("x", "float32"), b.output("y", "float32")
+    i = b.axis(b.size("n"))
+    y[i] = x[i] * x[i] - 1.0
+    program = b.build()
+    for fma in (False, True):
+        assert "fma(" not in OpenClRenderer(program, "tiles", fma=fma).source()
+    a, got = np.full(64, 1 + 2.0**-12, np.float32), np.empty(64, np.float32)
+    runner(device, lambda p: device.compile(p, False))(program, [a, got], [64])
+    assert np.array_equal(got, a * a - 1)
+
+
 def test_every_half_and_every_bfloat16_is_converted_exactly(device):
     import ml_dtypes
     from helix_core.loop import Builder

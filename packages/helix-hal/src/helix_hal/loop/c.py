@@ -12,6 +12,7 @@ from typing import Any
 
 from helix_core.loop import LoopError, LoopProgram, Value
 
+from helix_hal.loop.legal import FREE
 from helix_hal.loop.render import Renderer
 
 _INFIX = {"and": "&", "or": "|", "xor": "^", "shl": "<<", "shr": ">>"}
@@ -74,6 +75,9 @@ class CRenderer(Renderer):
         in a vector; 0 for none.
     hints : bool
         Whether loops that compilers may turn into vectors say so.
+    fused : bool, optional
+        Whether all sums of products are fused multiply-adds; False: those that stand
+        for other functions alone; None: no sums.
     """
 
     types: Mapping[str, str] = {
@@ -96,6 +100,7 @@ class CRenderer(Renderer):
     nan: Mapping[str, str] = {"float32": "NAN", "float64": "NAN"}
     parts = 16
     hints = halves = True
+    fused: bool | None = None
 
     def __init__(self, program: LoopProgram, mode: str = "point", **how: Any) -> None:
         super().__init__(program, mode=mode, **how)
@@ -210,12 +215,40 @@ class CRenderer(Renderer):
             f"(({self.types[dtype]}){value}{end})" if value >= 0 else f"({value}{end})"
         )
 
+    def _expression(self, v: Value) -> str:
+        return self._multiply_add(v) or super()._expression(v)
+
+    def _multiply_add(self, v: Value) -> str | None:
+        """A sum with a product as one rounding, where that is allowed."""
+        free = self.fused or (self.fused is False and v.attr == FREE)
+        if not free or v.op not in ("add", "sub") or v.dtype not in self.nan:
+            return None
+        for k in (1, 0):
+            m = self.p.values[v.args[k]]
+            if m.op != "mul" or m.width > v.width or not self._there(v, v.args[k]):
+                continue
+            x, y = (self.ref(a) for a in m.args)
+            other = self.ref(v.args[1 - k])
+            if v.op == "sub":
+                x, other = (f"-{x}", other) if k else (x, f"-{other}")
+            return f"{self.function('fma', v.dtype)}({x}, {y}, {other})"
+        return None
+
+    def _there(self, v: Value, product: int) -> bool:
+        """Whether the factors of a product can still be read where ``v`` is computed."""
+        if product in self.arrays:  # of an earlier loop over lanes
+            return False
+        factors = [self.p.values[a] for a in self.p.values[product].args]
+        old = {f.attr for f in factors if f.op == "state"}
+        return all(j not in old or self.p.values[u] is v for u, j in self.over.items())
+
     def scalar(self, v: Value, args: list[str]) -> str:
         dtype = self.p.values[v.args[-1]].dtype if v.args else v.dtype
         if v.op in ("eq", "lt"):
             return f"({args[0]} {'==' if v.op == 'eq' else '<'} {args[1]})"
         if v.op == "where":
-            return self.select(*args, v.dtype)
+            condition, x, y = args
+            return self.select(condition, x, y, v.dtype)
         if v.op in ("min", "max"):
             return self._extremum(v.op, args, dtype)
         if v.op == "not":

@@ -21,6 +21,8 @@ _WIDER = {
     "uint8": "uint32",
     "uint16": "uint32",
 }
+# the attribute of sums whose product need not be rounded: those of expansions
+FREE = "free"
 _SELF = frozenset({"where", "cast", "bitcast"})
 
 
@@ -38,6 +40,7 @@ class _Rewriter:
         self.values: list[Value] = []
         self.exprs: dict[int, Expr] = {}
         self.here: list[int] = []
+        self.free = False  # whether an expansion is being written
 
     def needed(self) -> bool:
         return any(
@@ -127,6 +130,8 @@ class _Rewriter:
         self, op: str, dtype: str, args: tuple[Expr, ...], attr: Any, width: int
     ) -> Expr:
         ids = tuple([a.id for a in args])
+        if self.free and op in ("add", "sub"):
+            attr = FREE
         self.values.append(Value(op, dtype, ids, attr, width))
         self.here.append(len(self.values) - 1)
         return Expr(self, self.here[-1], dtype, width)  # type: ignore[arg-type]
@@ -152,4 +157,9 @@ class _Rewriter:
                 f"[{self.p.name}] expected a device with {op}; it lacks it, and {op} "
                 "cannot be written in other ops"
             )
-        return rule(*args)
+        before, self.free = self.free, True
+        try:
+            found: Expr = rule(*args)
+            return found
+        finally:
+            self.free = before

@@ -52,6 +52,7 @@ class OpenClDevice:
         rounded = (
             device.single_fp_config & cl.device_fp_config.CORRECTLY_ROUNDED_DIVIDE_SQRT
         )
+        self.fma = bool(device.single_fp_config & cl.device_fp_config.FMA)
         self.options = f"{OPTIONS} {_ROUNDED}" if rounded else OPTIONS
         numbers = frozenset(_NUMBERS + (("float64",) if self.double else ()))
         atomic = {"int32", "uint32", "float32"}

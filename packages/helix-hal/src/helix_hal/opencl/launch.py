@@ -148,7 +148,7 @@ class ProgramLaunch:
         """The kernel of one form of the program."""
         made = self.forms.get(name)
         if made is None:
-            r = OpenClRenderer(self.program, name, local, self.wide)
+            r = OpenClRenderer(self.program, name, local, self.wide, self.device.fma)
             source, count = r.source(), len(self.program.args)
             made = Kernel(self.device, source, r.symbol, r.local, count, len(r.numbers))
             made = self.forms.setdefault(name, made)

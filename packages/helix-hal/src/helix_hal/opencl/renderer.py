@@ -61,6 +61,8 @@ inline ushort to_brain(float x) {
 """
 DOUBLE = "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
 _LONG_ATOMICS = "#pragma OPENCL EXTENSION cl_khr_int64_base_atomics : enable\n"
+# programs of primitives: they round as each primitive does
+_EXACT = ("map_", "sum", "prod", "max", "min", "arg")
 _ADD = """\
 inline void add_{name}(volatile __global {name} *p, {name} x) {{
   volatile __global {bits} *q = (volatile __global {bits} *)p;
@@ -74,7 +76,10 @@ inline void add_{name}(volatile __global {name} *p, {name} x) {{
 
 
 class OpenClRenderer(CRenderer):
-    """One program in one form, for work groups of ``local`` items."""
+    """One program in one form, for work groups of ``local`` items.
+
+    ``fma``: the device has fused multiply-adds that are fast.
+    """
 
     types = TYPES
     unsigned = {"int32": "uint", "int64": "ulong"}
@@ -84,11 +89,17 @@ class OpenClRenderer(CRenderer):
     _suffixed = False
 
     def __init__(
-        self, program: LoopProgram, form: str, local: int = 64, wide: bool = False
+        self,
+        program: LoopProgram,
+        form: str,
+        local: int = 64,
+        wide: bool = False,
+        fma: bool = True,
     ) -> None:
         self.form = form
         self.parts = 16 if form == "tiles" else 0
         self.hints = self.halves = form == "tiles"
+        self.fused = not program.name.startswith(_EXACT) if fma else None
         mode = "group" if form == "group" else "point"
         super().__init__(program, mode=mode, local=local, wide=wide)
         if form == "tiles":

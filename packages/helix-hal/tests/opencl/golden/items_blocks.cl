@@ -63,7 +63,7 @@ __kernel void k_blocked(__global const float *x_base, __global float *y_base, co
         const float v19 = (v17 + (0x1.0000000000000p+0f));
         const float v20 = (v16 * v19);
         const float v22 = (s0[l] * (0x1.0000000000000p-1f));
-        s0[l] = (v22 + v20);
+        s0[l] = fma(v16, v19, v22);
         kept_[(t - t0) * 2 + l] = s0[l];
       }
     }
@@ -77,7 +77,7 @@ __kernel void k_blocked(__global const float *x_base, __global float *y_base, co
       for (int l = 0; l < 2; l++) {
         const float v28 = (s1[l] * (0x1.0000000000000p-2f));
         const float v29 = kept_[(t - t0) * 2 + l];
-        s1[l] = (v28 + v29);
+        s1[l] = fma(s1[l], (0x1.0000000000000p-2f), v29);
         v31 = (v31 + s1[l]);
       }
       y_[v36] = v31;

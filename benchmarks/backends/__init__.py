@@ -10,6 +10,7 @@ from . import (
     opencl_mamba,
     sample_backend_lines,
     torch_gpt,
+    vulkan,
     xla_gpt,
 )
 
@@ -19,6 +20,7 @@ CASES = (
     *opencl_kernels.CASES,
     *opencl_gpt.CASES,
     *opencl_mamba.CASES,
+    *vulkan.CASES,
     *sample_backend_lines.CASES,
     *conformance.CASES,
     *choice.CASES,

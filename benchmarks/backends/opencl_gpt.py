@@ -31,9 +31,9 @@ def ours(variant: str) -> Work:
     return torch_gpt.ours(variant, "opencl:0")
 
 
-def peer(variant: str) -> Work:
-    """``backward`` and ``nn.optim.AdamW`` on the first OpenCL device, jitted as one."""
-    os.environ["DEV"] = "CL"
+def peer(variant: str, device: str = "CL") -> Work:
+    """``backward`` and ``nn.optim.AdamW`` on one of tinygrad's devices, jitted as one."""
+    os.environ["DEV"] = device
     from tinygrad import Context, Tensor, TinyJit
     from tinygrad.nn.optim import AdamW
 

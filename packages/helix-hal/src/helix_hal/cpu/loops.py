@@ -73,7 +73,7 @@ def _reinterpreted(name: str) -> Intrinsic:
     def cast(typingctx, value):
         from numba import types
 
-        kinds = {
+        kinds: dict[str, Any] = {
             "F32": types.float32,
             "F64": types.float64,
             "U32": types.uint32,

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from importlib import import_module
 from math import prod
 from typing import Any
 
@@ -40,8 +41,7 @@ SIMULATED_MEMORY = 1 << 32
 
 def simulated() -> bool:
     """Whether numba runs CUDA kernels as Python (``NUMBA_ENABLE_CUDASIM=1``)."""
-    from numba import config
-
+    config: Any = import_module("numba").config
     return bool(config.ENABLE_CUDASIM)
 
 
@@ -53,7 +53,7 @@ class CudaDevice:
 
         self.index = index
         self.simulated = simulated()
-        self.cuda = cuda
+        self.cuda: Any = cuda
         self.used = 0
         # the simulator swaps names in a kernel's module: one launch at a time
         self._turn = _SIMULATOR if self.simulated else nullcontext()
@@ -212,7 +212,7 @@ def ptx(program: LoopProgram, capability: tuple[int, int], mode: str = "point") 
     ------
     CompileError
     """
-    from numba import cuda, types
+    from numba import types
     from numba.np.numpy_support import from_dtype
 
     renderer = CudaRenderer(legal(program, FEATURES), mode=mode, local=128)
@@ -222,7 +222,7 @@ def ptx(program: LoopProgram, capability: tuple[int, int], mode: str = "point") 
     indices = [types.int64] * (len(arrays) + len(program.sizes))
     try:
         with _no_gpu(capability):
-            text, _ = cuda.compile_ptx(
+            text, _ = import_module("numba.cuda").compile_ptx(
                 kernel.py_func, (*arrays, *indices), cc=capability
             )
     except Exception as e:
@@ -235,8 +235,7 @@ def _no_gpu(capability: tuple[int, int]) -> Iterator[None]:
     """numba asks the present device for what it compiles functions for."""
     from types import SimpleNamespace
 
-    from numba.cuda import dispatcher
-
+    dispatcher: Any = import_module("numba.cuda.dispatcher")
     asks = dispatcher.get_current_device
     dispatcher.get_current_device = lambda: SimpleNamespace(
         compute_capability=capability

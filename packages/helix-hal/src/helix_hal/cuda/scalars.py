@@ -18,6 +18,9 @@ F32, F64 = np.float32, np.float64
 I32, I64 = np.int32, np.int64
 U16, U32, U64 = np.uint16, np.uint32, np.uint64
 
+bits_to_F32: Any = None  # `functions` gives them
+bits_to_U32: Any = None
+
 
 def exp64(x):
     return F64(math.exp(x)) if x < 709.782712893384 else F64(x * 1e307 * x)
@@ -111,12 +114,12 @@ def remainder(x, y):
 
 
 def from_brain(bits):
-    return bits_to_F32(U32(U32(bits) << U32(16)))  # noqa: F821 (given by `functions`)
+    return bits_to_F32(U32(U32(bits) << U32(16)))
 
 
 def to_brain(x):
     """To nearest, ties to even; NaN stays one."""
-    b = bits_to_U32(x)  # noqa: F821
+    b = bits_to_U32(x)
     odd = U32((b >> U32(16)) & U32(1))
     rounded = U32(U32(b + U32(0x7FFF) + odd) >> U32(16))
     return U16(U32((b >> U32(16)) | U32(0x40)) if x != x else rounded)
@@ -130,13 +133,13 @@ def from_half(bits):
     elif size >= U32(0x0400):
         wide = U32(U32(size << U32(13)) + U32(0x38000000))
     else:
-        wide = bits_to_U32(F32(F32(size) * F32(5.9604644775390625e-08)))  # noqa: F821
-    return bits_to_F32(U32(sign | wide))  # noqa: F821
+        wide = bits_to_U32(F32(F32(size) * F32(5.9604644775390625e-08)))
+    return bits_to_F32(U32(sign | wide))
 
 
 def to_half(x):
     """To nearest, ties to even."""
-    b = bits_to_U32(x)  # noqa: F821
+    b = bits_to_U32(x)
     sign, size = U32((b >> U32(16)) & U32(0x8000)), U32(b & U32(0x7FFFFFFF))
     if size > U32(0x7F800000):
         half = U32(0x7E00)
@@ -147,8 +150,8 @@ def to_half(x):
         moved = U32(size - U32(0x38000000))
         half = U32(U32(moved + U32(0xFFF) + odd) >> U32(13))
     else:  # adding 2^-1 leaves the subnormal's bits at the end, rounded
-        near = F32(bits_to_F32(size) + F32(0.5))  # noqa: F821
-        half = U32(bits_to_U32(near) - U32(0x3F000000))  # noqa: F821
+        near = F32(bits_to_F32(size) + F32(0.5))
+        half = U32(bits_to_U32(near) - U32(0x3F000000))
     return U16(sign | half)
 
 

@@ -213,7 +213,10 @@ class Renderer:
     def _plan(self) -> None:
         p = self.p
         self.places = places(p)
-        parts = {"prologue": p.prologue, "epilogue": p.epilogue}
+        parts: dict[Any, tuple[int, ...]] = {
+            "prologue": p.prologue,
+            "epilogue": p.epilogue,
+        }
         for k, s in enumerate(p.stages):
             parts |= {("head", k): s.head, ("body", k): s.body}
             parts["combine", k] = s.combine
@@ -237,8 +240,8 @@ class Renderer:
         for i, v in enumerate(p.values):
             if v.op == "sum_group":
                 self.shared.append((f"g{i}", v.dtype, v.width * self.local))
-                parts = v.width * self._parts(v.width)
-                self.shared.append((f"q{i}", v.dtype, parts))
+                sums = v.width * self._parts(v.width)
+                self.shared.append((f"q{i}", v.dtype, sums))
 
     def _later(self, i: int, used: set[int]) -> bool:
         """Whether an update that is assigned at once is read by another loop too."""

@@ -19,7 +19,15 @@ from helix_hal.loop.buffer import Buffer
 from helix_hal.programs._attention_forms import INF, LANES, Form, Scores
 from helix_hal.programs._kernels import Kernel, floats, serves, wide
 from helix_hal.programs._many import dot, listed
-from helix_hal.programs._run import call, channels_last, empty, flat, launch, vectors
+from helix_hal.programs._run import (
+    call,
+    channels_last,
+    dense,
+    empty,
+    flat,
+    launch,
+    vectors,
+)
 
 KERNELS: list[Kernel] = []
 _FEATURES = 128
@@ -301,7 +309,7 @@ def _fwd(dev: Any, *args: Any, **attrs: Any) -> tuple[Buffer, Buffer]:
 
 
 @serves(KERNELS, "attention", supports=_narrow)
-def _plain(dev: Any, *args: Any, **attrs: Any) -> Buffer:
+def _plain(dev: Any, *args: Any, **attrs: Any) -> Any:
     return _fwd(dev, *args, **attrs)[0]
 
 
@@ -310,7 +318,7 @@ def _bwd(dev: Any, *args: Any, **attrs: Any) -> tuple[Buffer, ...]:
     c = _Call(dev, args, attrs)
     y, lse, dy = c.rest
     c.bufs |= {"y": channels_last(dev, y), "dy": channels_last(dev, dy)}
-    c.bufs["lse"] = lse if lse.contiguous else flat(dev, lse).reshape(lse.shape)
+    c.bufs["lse"] = dense(dev, lse)
     c.fresh("dq", c.tq, c.heads, c.form.d)
     c.stat("mean", c.real)
     if c.form.slopes:

@@ -266,7 +266,7 @@ def scan_backward(f: Form) -> LoopProgram:
         decay = (s.A * dt).exp()
         kept.put(t, h, decay, dt)
         run.next(*listed(h * decay + s.vector("B", t) * (dt * u)))
-    inits = [*end, *[0] * len(end), *[0] * len(sums)]
+    inits: list[Any] = [*end, *[0] * len(end), *[0] * len(sums)]
     widths = [*s.widths, *s.widths, *[f.lanes] * len(sums)]
     with b.scan(inits, real, width=widths, reverse=True) as run:
         t = run.step
@@ -327,7 +327,8 @@ def _given(
     u, dt, A, B, C, *rest = args
     it = iter(rest)
     named = {k: next(it) for k in OPTIONAL if flags[k]}
-    (n, t, d), sizes = u.shape, {}
+    n, t, d = u.shape
+    sizes: dict[str, int] = {}
     lanes = LANES if vectors(dev) else 1
     said = {k: bool(v) for k, v in flags.items()}
     f = Form(u.dtype.name, A.shape[1], **said, lanes=lanes, even=d % lanes == 0)

@@ -35,7 +35,8 @@ def is_float(dtype: np.dtype[Any]) -> bool:
 def info(dtype: np.dtype[Any]) -> Any:
     """``finfo`` of a float, of ml_dtypes too; of a complex, that of its parts."""
     name = _REAL.get(dtype.name, dtype.name)
-    return ml_dtypes.finfo(name) if dtype.isbuiltin == 2 else np.finfo(name)
+    find: Callable[..., Any] = ml_dtypes.finfo if dtype.isbuiltin == 2 else np.finfo
+    return find(name)
 
 
 def wide(x: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import helix_core as hx
 import numpy as np
 from helix_core import plugins
+from helix_core._tree import flatten, unflatten
 
 from ._case import Declined
 from ._compare import Allowed, compare, drawn, of_largest
@@ -163,10 +164,10 @@ class Target:
     ) -> list[np.ndarray]:
         """Run a function of tensors here and on NumPy; compare every output."""
         with hx.device(self.device):
-            res, _ = hx.tree_flatten(fn(*[self.put(a) for a in arrays]))
+            res, _ = flatten(fn(*[self.put(a) for a in arrays]))
         with hx.device("numpy"):
             ys = [hx.tensor(np.asarray(a), device="numpy") for a in arrays]
-            want, _ = hx.tree_flatten(fn(*ys))
+            want, _ = flatten(fn(*ys))
         if len(res) != len(want):
             raise AssertionError(
                 f"{what}: expected {len(want)} outputs; got {len(res)}"
@@ -203,9 +204,9 @@ class Target:
                 return fn(*[next(it) if x.dtype.inexact else x for x in xs])
 
             y, pull = hx.vjp(of_floats, *floats)
-            outs, tree = hx.tree_flatten(y)
+            outs, tree = flatten(y)
             cts = [_cotangent(o, i) for i, o in enumerate(outs)]
-            grads = pull(hx.tree_unflatten(tree, cts))
+            grads = pull(unflatten(tree, cts))
             return outs, grads if isinstance(grads, tuple) else (grads,)
 
         with hx.device(self.device):

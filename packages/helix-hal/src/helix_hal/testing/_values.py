@@ -28,6 +28,18 @@ def array(values: Any, dtype: str) -> np.ndarray:
     return np.asarray(values).astype(hx.as_dtype(dtype).dtype)
 
 
+def f32(values: Any) -> np.ndarray:
+    return np.asarray(values, np.float32)
+
+
+def i32(values: Any) -> np.ndarray:
+    return np.asarray(values, np.int32)
+
+
+def u32(values: Any) -> np.ndarray:
+    return np.asarray(values, np.uint32)
+
+
 def accepts(primitive: str, n: int, dtype: str, **attrs: Any) -> bool:
     """Whether a primitive takes ``n`` operands of a dtype."""
     prim = hx.PRIMITIVES[primitive]

@@ -187,7 +187,8 @@ def _shift(op: str) -> Callable[[Expr, Expr], Expr]:
         bad = (y > bits - 1) | (y < 0) if signed else y > bits - 1
         out = x._with(op, bad.where(0, y))
         fill = (x < 0).where(x * 0 - 1, 0) if signed and op == "shr" else x * 0
-        return bad.where(fill, out)
+        found: Expr = bad.where(fill, out)
+        return found
 
     return rule
 

@@ -17,7 +17,9 @@ from .._values import (
     array,
     category,
     edges,
+    f32,
     finite,
+    i32,
     pairs,
     some,
 )
@@ -181,16 +183,16 @@ class Arithmetic(Section):
         t.values("mod", x % y, [1, 1, -1, -1])
         t.values("maximum", hx.maximum(x, y), [7, 2, 7, -2])
         if dtype == "float32":
-            z = t.put(np.float32([0.5, 1.5, 2.5, -0.5, -2.5]))
+            z = t.put(f32([0.5, 1.5, 2.5, -0.5, -2.5]))
             t.values("round", hx.round(z), [0, 2, 2, 0, -2])
             t.values("floor", hx.floor(z), [0, 1, 2, -1, -3])
-            one = t.put(np.float32([0.0, 1.0]))
+            one = t.put(f32([0.0, 1.0]))
             t.values("exp", hx.exp(one), [1.0, 2.7182817], 1e-6)
             t.values("erf", hx.erf(one), [0.0, 0.8427008], 1e-6)
         else:
-            t.values("wrap", t.put(np.int32([2**31 - 1])) + 1, [-(2**31)])
-            t.values("shift", t.put(np.int32([1, -8])) << 3, [8, -64])
-            t.values("shift", t.put(np.int32([1, -8])) >> 1, [0, -4])
+            t.values("wrap", t.put(i32([2**31 - 1])) + 1, [-(2**31)])
+            t.values("shift", t.put(i32([1, -8])) << 3, [8, -64])
+            t.values("shift", t.put(i32([1, -8])) >> 1, [0, -4])
 
 
 def _complex_of(name: str, dtype: str) -> tuple[str, ...]:

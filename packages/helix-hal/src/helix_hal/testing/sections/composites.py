@@ -8,10 +8,11 @@ from typing import Any
 import helix_core as hx
 import numpy as np
 from helix_core import losses, optim
+from helix_core._tree import flatten
 
 from .._case import Section, each
 from .._compare import of_largest
-from .._values import array, category, rng, some
+from .._values import array, category, f32, i32, rng, some
 
 Build = Callable[[], tuple[Callable[..., Any], list[np.ndarray]]]
 LAYERS: dict[str, Build] = {}
@@ -154,7 +155,7 @@ LAYERS["attention_step"] = _attention(causal=True, t=1, s=12)
 
 @layer("rotary")
 def _rotary() -> Any:
-    angle = np.arange(6)[:, None] * np.float32([1.0, 0.1, 0.01])
+    angle = np.arange(6)[:, None] * f32([1.0, 0.1, 0.01])
     tables = [np.cos(angle).astype(F32), np.sin(angle).astype(F32)]
     return hx.rotary, [some((2, 6, 3, 8), F32, 35), *tables]
 
@@ -167,7 +168,7 @@ def _rotary_interleaved() -> Any:
 
 @layer("embedding")
 def _embedding() -> Any:
-    ids = np.int32([[0, 3, 3], [6, 1, 3]])
+    ids = i32([[0, 3, 3], [6, 1, 3]])
     return hx.embedding, [ids, some((7, 5), F32, 36)]
 
 
@@ -317,7 +318,7 @@ class Composites(Section):
 
         def slope(*ts: Any) -> Any:
             def total(x: Any) -> Any:
-                outs, _ = hx.tree_flatten(fn(*ts[:at], x, *ts[at + 1 :]))
+                outs, _ = flatten(fn(*ts[:at], x, *ts[at + 1 :]))
                 return sum(hx.sum(hx.sin(o)) for o in outs)
 
             return hx.grad(total)(ts[at])
@@ -336,12 +337,12 @@ class Composites(Section):
         t.same(name, fn, x, allowed=near)
         inner = x[np.abs(x) < 0.9] if name in ("asin", "acos") else x
         t.pullback(name, fn, inner[inner != 1], allowed=near)
-        edges = np.float32([0.0, -0.0, np.nan, np.inf, -np.inf, 1.0, -1.0])
+        edges = f32([0.0, -0.0, np.nan, np.inf, -np.inf, 1.0, -1.0])
         t.same(f"{name} at edges", fn, edges, allowed=near)
 
     @each(["copysign", "nextafter", "hypot", "signbit", "logaddexp"])
     def pairs(self, name: str) -> None:
-        x = np.float32([0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan, 1e20, 3.0])
+        x = f32([0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan, 1e20, 3.0])
         a, b = np.repeat(x, len(x)), np.tile(x, len(x))
         near = of_largest(1e-6) if name in ("hypot", "logaddexp") else None
         fn = getattr(hx, name)
@@ -363,7 +364,8 @@ class Composites(Section):
                 "AdamW": lambda: optim.AdamW([p, q], lr=0.01, weight_decay=0.1),
                 "RMSprop": lambda: optim.RMSprop([p, q], lr=0.01),
             }
-            opt = made[name]()
+            build: Callable[[], Any] = made[name]
+            opt = build()
             for _ in range(3):
                 hx.mean(hx.square(hx.tanh(hx.matmul(x, p)) * q)).backward()
                 opt.step()
@@ -391,13 +393,13 @@ class Composites(Section):
     def literals(self, name: str) -> None:
         t = self.target
         if name == "softmax":
-            x = t.put(np.float32([[0.0, 0.0], [1000.0, -1000.0]]))
+            x = t.put(f32([[0.0, 0.0], [1000.0, -1000.0]]))
             t.values(name, hx.softmax(x), [[0.5, 0.5], [1.0, 0.0]], 1e-6)
         elif name == "gelu":
-            x = t.put(np.float32([0.0, 1.0, -1.0]))
+            x = t.put(f32([0.0, 1.0, -1.0]))
             t.values(name, hx.gelu(x), [0.0, 0.84134475, -0.15865525], 1e-6)
         else:  # equal scores mix evenly; the first row sees itself alone
             q = t.put(np.zeros((1, 2, 1, 1), F32))
-            v = t.put(np.float32([[[[2.0]], [[4.0]]]]))
+            v = t.put(f32([[[[2.0]], [[4.0]]]]))
             y = hx.attention(q, q, v, causal=True)
             t.values(name, y, [[[[2.0]], [[3.0]]]], 1e-6)

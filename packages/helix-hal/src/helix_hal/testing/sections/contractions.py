@@ -9,7 +9,7 @@ import numpy as np
 
 from .._case import Section, case, each
 from .._compare import Allowed, summed, wide
-from .._values import COMPUTED, LAYOUTS, category, some
+from .._values import COMPUTED, LAYOUTS, category, f32, some
 
 _DIMS: dict[str, Any] = {
     "matrix": ((4, 5), (5, 3), (((1,), (0,)), ((), ()))),
@@ -128,14 +128,14 @@ class Contractions(Section):
     def float32_is_float32(self) -> None:
         """No tensor cores of 10 bits unless they were asked for."""
         t = self.target
-        x = np.float32([[1 + 2.0**-20, 1.0]])
-        y = np.float32([[1.0], [-1.0]])
+        x = f32([[1 + 2.0**-20, 1.0]])
+        y = f32([[1.0], [-1.0]])
         t.values("1 + 2^-20 - 1", hx.matmul(t.put(x), t.put(y)), [[2.0**-20]])
 
     @case
     def special_values(self) -> None:
-        x = np.float32([[1, np.inf], [np.nan, 1], [0, 2]])
-        y = np.float32([[1, 0], [2, -1]])
+        x = f32([[1, np.inf], [np.nan, 1], [0, 2]])
+        y = f32([[1, 0], [2, -1]])
         self.target.op("dot_general", x, y, dims=_MATRIX, zeros=False)
 
     # ------------------------------------------------------------------- convolutions
@@ -217,11 +217,11 @@ class Contractions(Section):
     @case
     def literals(self) -> None:
         t = self.target
-        x = t.put(np.float32([[1, 2], [3, 4]]))
-        y = t.put(np.float32([[5, 6], [7, 8]]))
+        x = t.put(f32([[1, 2], [3, 4]]))
+        y = t.put(f32([[5, 6], [7, 8]]))
         t.values("matmul", hx.matmul(x, y), [[19, 22], [43, 50]])
-        s = t.put(np.float32([[[1, 2, 3, 4]]]))
-        k = t.put(np.float32([[[1, 0, -1]]]))
+        s = t.put(f32([[[1, 2, 3, 4]]]))
+        k = t.put(f32([[[1, 0, -1]]]))
         t.values("conv1d", hx.conv1d(s, k), [[[-2, -2]]])
 
     def _conv(self, x: np.ndarray, w: np.ndarray, **attrs: Any) -> None:

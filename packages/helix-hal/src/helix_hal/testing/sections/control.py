@@ -9,7 +9,7 @@ import numpy as np
 
 from .._case import Section, case, each
 from .._compare import of_largest
-from .._values import some
+from .._values import i32, some
 
 _NEAR = of_largest(1e-5)
 
@@ -36,7 +36,7 @@ class Control(Section):
         def fn(x: Any) -> Any:
             return hx.scan(lambda c, _: (c * 2, c), x, length=5)
 
-        self.target.same("scan", fn, np.int32([1, 3]))
+        self.target.same("scan", fn, i32([1, 3]))
 
     @case
     def scan_backward(self) -> None:
@@ -88,14 +88,14 @@ class Control(Section):
         def fn(x: Any, y: Any) -> Any:
             return hx.barrier(x, y)
 
-        self.target.same("barrier", fn, some((3,), "float32", 10), np.int32([1, 2]))
+        self.target.same("barrier", fn, some((3,), "float32", 10), i32([1, 2]))
 
     @case
     def literals(self) -> None:
         t = self.target
         with hx.device(t.device):
             last, ys = hx.scan(
-                lambda c, x: (c + x, c), t.put(np.int32(10)), t.put(np.int32([1, 2, 3]))
+                lambda c, x: (c + x, c), t.put(np.int32(10)), t.put(i32([1, 2, 3]))
             )
             i = hx.while_loop(lambda s: s < 100, lambda s: s * 3, t.put(np.int32(1)))
         t.values("carry", last, 16)

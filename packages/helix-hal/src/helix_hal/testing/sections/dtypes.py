@@ -10,7 +10,7 @@ from helix_core._dtypes import promote
 
 from .._case import Section, case, each
 from .._compare import info, wide
-from .._values import COMPUTED, DTYPES, array, category, edges, some
+from .._values import COMPUTED, DTYPES, array, category, edges, f32, i32, some
 
 
 def _castable() -> Iterator[tuple[str, str]]:
@@ -28,7 +28,8 @@ def _defined(x: np.ndarray, target: str) -> np.ndarray:
     i, w = np.iinfo(target), wide(x)
     with np.errstate(invalid="ignore"):
         inside = np.isfinite(w) & (np.trunc(w) >= i.min) & (w < float(i.max))
-    return x[inside]
+    kept: np.ndarray = x[inside]
+    return kept
 
 
 class Dtypes(Section):
@@ -46,7 +47,7 @@ class Dtypes(Section):
         """Ties to even, at every tenth number of the narrow dtype."""
         self.target.need(source, target)
         f = info(hx.as_dtype(target).dtype)
-        base = np.float32([1.0, 3.0, 0.1, float(f.tiny), float(f.max) / 2])
+        base = f32([1.0, 3.0, 0.1, float(f.tiny), float(f.max) / 2])
         steps = np.arange(-9, 10, dtype=np.float32) / 8
         x = (base[:, None] * (1 + steps * float(f.eps))).ravel()
         self.target.op("cast", x, dtype=hx.as_dtype(target))
@@ -103,10 +104,10 @@ class Dtypes(Section):
     @case
     def literals(self) -> None:
         t = self.target
-        x = t.put(np.float32([1.9, -1.9, 0.5, -0.5, 255.0]))
+        x = t.put(f32([1.9, -1.9, 0.5, -0.5, 255.0]))
         t.values("to int32", x.astype("int32"), [1, -1, 0, 0, 255])
         t.values("to bool", x.astype("bool"), [True] * 5)
-        y = t.put(np.int32([300, -1, 128, 2**31 - 1]))
+        y = t.put(i32([300, -1, 128, 2**31 - 1]))
         t.values(
             "int32 to uint32", y.astype("uint32"), [300, 2**32 - 1, 128, 2**31 - 1]
         )
@@ -114,5 +115,5 @@ class Dtypes(Section):
             t.values("int32 to uint8", y.astype("uint8"), [44, 255, 128, 255])
             t.values("int32 to int8", y.astype("int8"), [44, -1, -128, -1])
         if t.has("bfloat16"):
-            z = t.put(np.float32([1.00390625, 1.01171875])).astype("bfloat16")
+            z = t.put(f32([1.00390625, 1.01171875])).astype("bfloat16")
             t.values("ties to even", z.astype("float32"), [1.0, 1.015625])

@@ -89,11 +89,12 @@ class Errors(Section):
         if t.has(dtype):
             return
         d = hx.as_dtype(dtype)
-        for what, make in (
+        makers: tuple[tuple[str, Callable[[], Any]], ...] = (
             ("zeros", lambda: hx.zeros((2,), d, t.device)),
             ("tensor", lambda: t.put(np.zeros(2, d.dtype))),
             ("cast", lambda: t.put(np.zeros(2, np.float32)).astype(d)),
-        ):
+        )
+        for what, make in makers:
             if what == "cast" and d.category == "complex":
                 continue
             try:

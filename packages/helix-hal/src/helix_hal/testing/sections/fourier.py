@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import helix_core as hx
-import numpy as np
 
 from .._case import Section, case, each
 from .._compare import of_largest
-from .._values import LAYOUTS, some
+from .._values import LAYOUTS, f32, some
 
 _KINDS = ("fft", "ifft", "rfft", "irfft")
 _NEAR = of_largest(1e-5)
@@ -71,6 +70,6 @@ class Fourier(Section):
     def literals(self) -> None:
         t = self.target
         t.need("complex64")
-        x = t.put(np.float32([1, 2, 3, 4]))
+        x = t.put(f32([1, 2, 3, 4]))
         t.values("rfft", hx.fft.rfft(x), [10, -2 + 2j, -2], 1e-5)
         t.values("irfft", hx.fft.irfft(hx.fft.rfft(x)), [1, 2, 3, 4], 1e-5)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import helix_core as hx
 import numpy as np
 
 from .._case import Section, case, each
 from .._compare import Allowed, summed
-from .._values import COMPUTED, DTYPES, LAYOUTS, accepts, category, rng, some
+from .._values import COMPUTED, DTYPES, LAYOUTS, accepts, category, f32, i32, rng, some
 
 _MODES = ("set", "add", "max", "min", "mul")
 
@@ -56,18 +57,18 @@ class Indexing(Section):
     @case
     def reads_outside_take_the_nearest(self) -> None:
         t, x = self.target, some((4, 3), "float32", 4)
-        idx = np.int32([-1, 4, 100, -(2**31), 2**31 - 1, 0, 3])
+        idx = i32([-1, 4, 100, -(2**31), 2**31 - 1, 0, 3])
         t.op("gather", x, idx, axis=0)
         t.op("gather", x.T.copy(), idx, axis=1)
-        y = t.put(np.int32([10, 20, 30]))
-        got = hx.bind(hx.PRIMITIVES["gather"], y, t.put(np.int32([-9, 1, 9])), axis=0)
+        y = t.put(i32([10, 20, 30]))
+        got = hx.bind(hx.PRIMITIVES["gather"], y, t.put(i32([-9, 1, 9])), axis=0)
         t.values("gather", got, [10, 20, 30])
 
     @each(LAYOUTS)
     def layouts(self, layout: str) -> None:
         base, view = LAYOUTS[layout]
         t, x = self.target, some(base, "float32", 5)
-        idx = np.int32([3, 0, 0, 2])
+        idx = i32([3, 0, 0, 2])
         for axis in (0, 1):
             t.same(
                 f"gather of {layout}",
@@ -86,7 +87,7 @@ class Indexing(Section):
                     mode="add",
                 ),
                 x,
-                np.int32([3, 0, 1]),
+                i32([3, 0, 1]),
                 some((3, 6) if axis == 0 else (3, 4), "float32", 6),
             )
 
@@ -95,7 +96,7 @@ class Indexing(Section):
         t = self.target
         t.need(dtype)
         x = some((5, 4), dtype, 7)
-        idx = np.int32([1, 3, 1, 0, 1])
+        idx = i32([1, 3, 1, 0, 1])
         u = some((5, 4), dtype, 8)
         allow = tolerance(mode, dtype)
         t.op("scatter", x, idx, u, axis=0, mode=mode, allowed=allow, zeros=False)
@@ -113,10 +114,10 @@ class Indexing(Section):
     @each(_MODES)
     def writes_outside_are_dropped(self, mode: str) -> None:
         t, x = self.target, some((4, 3), "float32", 9)
-        idx = np.int32([-1, 2, 4, 100, -(2**31), 2**31 - 1])
+        idx = i32([-1, 2, 4, 100, -(2**31), 2**31 - 1])
         u = some((6, 3), "float32", 10)
         t.op("scatter", x, idx, u, axis=0, mode=mode)
-        t.op("scatter", x, np.int32([-1, 9]), u[:2], axis=0, mode=mode)
+        t.op("scatter", x, i32([-1, 9]), u[:2], axis=0, mode=mode)
 
     @each(_MODES)
     def scatter_shapes(self, mode: str) -> None:
@@ -127,7 +128,7 @@ class Indexing(Section):
             idx = rng(12).integers(0, n, shape).astype(np.int32)
             us = (*x.shape[:axis], *shape, *x.shape[axis + 1 :])
             u = some(us, "float32", 13)
-            at = {"axis": axis, "mode": mode}
+            at: dict[str, Any] = {"axis": axis, "mode": mode}
             t.op("scatter", x, idx, u, allowed=allow, zeros=False, **at)
 
     @each([1, 7, 64, 1000])
@@ -170,16 +171,16 @@ class Indexing(Section):
     @case
     def special_values(self) -> None:
         t = self.target
-        x = np.float32([0, np.nan, np.inf, 1])
-        u = np.float32([np.nan, 1, -np.inf, np.nan])
+        x = f32([0, np.nan, np.inf, 1])
+        u = f32([np.nan, 1, -np.inf, np.nan])
         for mode in _MODES:
-            t.op("scatter", x, np.int32([0, 1, 2, 3]), u, axis=0, mode=mode)
+            t.op("scatter", x, i32([0, 1, 2, 3]), u, axis=0, mode=mode)
 
     @case
     def functions(self) -> None:
         """Indexing as people write it."""
         t, x = self.target, some((5, 6), "float32", 17)
-        i, j = np.int32([0, -1, 2]), np.int32([1, 5, -6])
+        i, j = i32([0, -1, 2]), i32([1, 5, -6])
         t.same("x[i]", lambda a, k: a[k], x, i)
         t.same("x[i, j]", lambda a, k, m: a[k, m], x, i, j)
         t.same("x[:, j]", lambda a, m: a[:, m], x, j)
@@ -193,15 +194,15 @@ class Indexing(Section):
         t.same("along", lambda a, k: hx.take_along_axis(a, k, 1), x, along)
         mask = x > 0
         t.same("where", lambda a, m: a.at[m].set(0.0), x, mask)
-        t.same("one_hot", lambda k: hx.one_hot(k, 6), np.int32([0, 5, 2]))
+        t.same("one_hot", lambda k: hx.one_hot(k, 6), i32([0, 5, 2]))
 
     @case
     def literals(self) -> None:
         t = self.target
-        x = t.put(np.int32([10, 20, 30, 40]))
-        idx = t.put(np.int32([3, 0, 3, 7]))
-        u = t.put(np.int32([1, 2, 3, 4]))
-        t.values("gather", hx.take(x, t.put(np.int32([3, 0, 3])), axis=0), [40, 10, 40])
+        x = t.put(i32([10, 20, 30, 40]))
+        idx = t.put(i32([3, 0, 3, 7]))
+        u = t.put(i32([1, 2, 3, 4]))
+        t.values("gather", hx.take(x, t.put(i32([3, 0, 3])), axis=0), [40, 10, 40])
         t.values("scatter set", _set(x, idx, u), [2, 20, 30, 3])
         add = hx.bind(hx.PRIMITIVES["scatter"], x, idx, u, axis=0, mode="add")
         t.values("scatter add", add, [12, 20, 30, 44])

@@ -6,7 +6,7 @@ import helix_core as hx
 import numpy as np
 
 from .._case import Section, case, each
-from .._values import DTYPES, LAYOUTS, some
+from .._values import DTYPES, LAYOUTS, i32, some
 
 _PADS = {
     "none": ((0, 0, 0), (0, 0, 0)),
@@ -142,7 +142,7 @@ class Movement(Section):
     @case
     def literals(self) -> None:
         t = self.target
-        x = t.put(np.int32([[1, 2, 3], [4, 5, 6]]))
+        x = t.put(i32([[1, 2, 3], [4, 5, 6]]))
         t.values("permute", hx.permute_dims(x, (1, 0)), [[1, 4], [2, 5], [3, 6]])
         t.values("flip", hx.flip(x, (1,)), [[3, 2, 1], [6, 5, 4]])
         t.values("reshape", x.reshape(3, 2), [[1, 2], [3, 4], [5, 6]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from .._case import Section, case, each
 from .._report import missing
 from .._target import same_bits
-from .._values import DTYPES, some
+from .._values import DTYPES, i32, some
 
 _EVERYWHERE = ("bool", "int32", "uint32", "float32")
 
@@ -83,9 +83,9 @@ class Protocol(Section):
     def stays_on_the_device(self) -> None:
         """No op reads its operands back to the host."""
         t = self.target
-        x, i = t.put(some((4, 6), "float32", 6)), t.put(np.int32([1, 0, 3]))
+        x, i = t.put(some((4, 6), "float32", 6)), t.put(i32([1, 0, 3]))
         w = t.put(some((3, 2, 3), "float32", 7))
-        steps = {
+        steps: dict[str, Callable[[], Any]] = {
             "add": lambda: x + x,
             "exp": lambda: hx.exp(x),
             "sum": lambda: hx.sum(x, 1),

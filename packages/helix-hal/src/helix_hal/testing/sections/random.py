@@ -9,7 +9,7 @@ import numpy as np
 
 from .._case import Section, case, each
 from .._compare import info, wide
-from .._values import some
+from .._values import some, u32
 
 # (seed, stream) -> the first block: Philox4x32-10 of the counter (0, 0, stream) under
 # the key (seed). The first is Random123's kat_vectors, the others were computed from
@@ -37,7 +37,7 @@ class Random(Section):
         got = hx.random_bits(
             (4,), device=t.device, generator=hx.Generator(seed, stream)
         )
-        t.values("random_bits", got, np.uint32(KNOWN[seed, stream]))
+        t.values("random_bits", got, u32(KNOWN[seed, stream]))
 
     @each([(b, n) for b in (32, 64) for n in (0, 1, 3, 4, 5, 257, 20_000)])
     def bits(self, bits: int, n: int) -> None:
@@ -46,11 +46,11 @@ class Random(Section):
             t.need("uint64")
         n = min(n, t.size(n, 70))
         for key in ([0, 0, 0, 0], [2**32 - 1, 7, 2**32 - 1, 2**32 - 1]):
-            t.op("random_bits", np.uint32(key), shape=(n,), bits=bits)
+            t.op("random_bits", u32(key), shape=(n,), bits=bits)
 
     @each([(), (3, 5), (2, 0, 3), (1, 7)])
     def shapes(self, *shape: int) -> None:
-        self.target.op("random_bits", np.uint32([1, 2, 3, 4]), shape=shape, bits=32)
+        self.target.op("random_bits", u32([1, 2, 3, 4]), shape=shape, bits=32)
 
     @each(["float32", "float64", "float16", "bfloat16"])
     def uniform(self, dtype: str) -> None:

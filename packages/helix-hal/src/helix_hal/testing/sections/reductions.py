@@ -10,7 +10,7 @@ import numpy as np
 
 from .._case import Section, case, each
 from .._compare import Allowed, of_largest, summed, wide
-from .._values import COMPUTED, LAYOUTS, accepts, array, category, rng, some
+from .._values import COMPUTED, LAYOUTS, accepts, array, category, f32, rng, some
 
 _SHAPES = {
     "all": ((4, 5), (0, 1)),
@@ -84,7 +84,7 @@ class Reductions(Section):
     @each(_ALL)
     def special_values(self, name: str) -> None:
         """NaN wins over everything, infinities over numbers."""
-        x = np.float32(
+        x = f32(
             [
                 [1, np.nan, 2, 3],
                 [np.inf, 1, 2, 3],
@@ -139,9 +139,9 @@ class Reductions(Section):
 
     @each(["argmax", "argmin"])
     def place_of_nan(self, name: str) -> None:
-        x = np.float32([[1, np.nan, 3, np.nan], [2, 2, 1, 1], [-np.inf, 0, np.inf, 0]])
+        x = f32([[1, np.nan, 3, np.nan], [2, 2, 1, 1], [-np.inf, 0, np.inf, 0]])
         self.target.op(name, x, axis=1)
-        self.target.op(name, np.float32([4.0]), axis=0)
+        self.target.op(name, f32([4.0]), axis=0)
 
     @case
     def functions(self) -> None:
@@ -155,7 +155,7 @@ class Reductions(Section):
         b = some((3, 4), "bool", 8)
         t.same("any", lambda a: hx.any(a, 0), b)
         t.same("all", lambda a: hx.all(a, 1), b)
-        big = np.float32([[1000.0, 1001.0], [-np.inf, -np.inf], [np.inf, 0.0]])
+        big = f32([[1000.0, 1001.0], [-np.inf, -np.inf], [np.inf, 0.0]])
         t.same("logsumexp", lambda a: hx.logsumexp(a, 1), big, allowed=near)
 
     @each(["sum", "max", "min"])
@@ -182,7 +182,7 @@ class Reductions(Section):
     @case
     def literals(self) -> None:
         t = self.target
-        x = t.put(np.float32([[1, 2, 3], [4, 5, 6]]))
+        x = t.put(f32([[1, 2, 3], [4, 5, 6]]))
         t.values("sum", hx.sum(x), 21)
         t.values("sum", hx.sum(x, 0), [5, 7, 9])
         t.values("max", hx.max(x, 1), [3, 6])

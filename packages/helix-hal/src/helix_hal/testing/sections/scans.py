@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import helix_core as hx
 import numpy as np
 
 from .._case import Section, case, each
 from .._compare import Allowed, of_largest
-from .._values import COMPUTED, LAYOUTS, accepts, array, category, rng, some
+from .._values import COMPUTED, LAYOUTS, accepts, array, category, f32, i32, rng, some
 
 _KINDS = ("sum", "prod", "max", "min", "logsumexp")
 
@@ -37,25 +38,25 @@ class Scans(Section):
         for axis in (0, 1):
             for reverse in (False, True):
                 x = some((5, 6), dtype, 1)
-                at = {"kind": kind, "axis": axis, "reverse": reverse}
+                at: dict[str, Any] = {"kind": kind, "axis": axis, "reverse": reverse}
                 t.op("cumulative", x, allowed=_near(kind, dtype), zeros=False, **at)
 
     @each([(k, n) for k in _KINDS for n in (0, 1, 2, 33, 1000)])
     def cumulative_lengths(self, kind: str, n: int) -> None:
         t = self.target
         n = min(n, t.size(n, 40))
-        x = some((2, n), "float32", 2) * np.float32(0.5)
+        x: np.ndarray = some((2, n), "float32", 2) * np.float32(0.5)
         if kind == "prod":
             x = 1 + x / 8
         for reverse in (False, True):
-            at = {"kind": kind, "axis": 1, "reverse": reverse}
+            at: dict[str, Any] = {"kind": kind, "axis": 1, "reverse": reverse}
             t.op("cumulative", x, allowed=_near(kind, "float32"), zeros=False, **at)
 
     @each(_KINDS)
     def special_values(self, kind: str) -> None:
-        x = np.float32([[1, np.nan, 2], [np.inf, 1, -np.inf], [-np.inf, -np.inf, 0]])
+        x = f32([[1, np.nan, 2], [np.inf, 1, -np.inf], [-np.inf, -np.inf, 0]])
         for reverse in (False, True):
-            at = {"kind": kind, "axis": 1, "reverse": reverse}
+            at: dict[str, Any] = {"kind": kind, "axis": 1, "reverse": reverse}
             self.target.op("cumulative", x, allowed=of_largest(1e-6), zeros=False, **at)
 
     @each([(k, v) for k in ("cumulative", "linear_scan") for v in LAYOUTS])
@@ -65,7 +66,7 @@ class Scans(Section):
         near = of_largest(1e-5)
         for axis in (0, 1):
             if name == "cumulative":
-                at = {"kind": "sum", "axis": axis, "reverse": True}
+                at: dict[str, Any] = {"kind": "sum", "axis": axis, "reverse": True}
                 t.op(name, x, view=view, allowed=near, **at)
                 continue
             h0 = some((6,) if axis == 0 else (4,), "float32", 4)
@@ -86,7 +87,7 @@ class Scans(Section):
         for shape, axis in [((2, 9, 3), 1), ((9, 4), 0), ((3, 9), 1)]:
             a, b, h0 = _decaying(shape, axis, dtype)
             for reverse in (False, True):
-                at = {"axis": axis, "reverse": reverse}
+                at: dict[str, Any] = {"axis": axis, "reverse": reverse}
                 t.op(
                     "linear_scan", a, b, h0, allowed=of_largest(1e-5), zeros=False, **at
                 )
@@ -97,7 +98,7 @@ class Scans(Section):
         n = min(n, t.size(n, 40))
         a, b, h0 = _decaying((2, n, 5), 1, "float32")
         for reverse in (False, True):
-            at = {"axis": 1, "reverse": reverse}
+            at: dict[str, Any] = {"axis": 1, "reverse": reverse}
             t.op("linear_scan", a, b, h0, allowed=of_largest(1e-5), zeros=False, **at)
 
     @case
@@ -114,15 +115,15 @@ class Scans(Section):
         )
         a = np.full((1, n, 3), 0.999, np.float32)
         b, h0 = some((1, n, 3), "float32", 5), some((1, 3), "float32", 6)
-        at = {"axis": 1, "reverse": False}
+        at: dict[str, Any] = {"axis": 1, "reverse": False}
         t.op("linear_scan", a, b, h0, allowed=of_largest(2e-5), **at)
 
     @case
     def resets(self) -> None:
         """a = 0 forgets; infinities and NaN go on until then."""
-        a = np.float32([[1, 0, 1, 1, 0, 1]])
-        b = np.float32([[np.inf, 1, np.nan, 2, 3, 4]])
-        h0 = np.float32([5])
+        a = f32([[1, 0, 1, 1, 0, 1]])
+        b = f32([[np.inf, 1, np.nan, 2, 3, 4]])
+        h0 = f32([5])
         for reverse in (False, True):
             self.target.op("linear_scan", a, b, h0, axis=1, reverse=reverse)
 
@@ -147,13 +148,13 @@ class Scans(Section):
     @case
     def literals(self) -> None:
         t = self.target
-        a = t.put(np.float32([[2, 2, 2, 2]]))
-        b = t.put(np.float32([[1, 0, 0, 3]]))
-        h0 = t.put(np.float32([1]))
+        a = t.put(f32([[2, 2, 2, 2]]))
+        b = t.put(f32([[1, 0, 0, 3]]))
+        h0 = t.put(f32([1]))
         t.values("linear_scan", hx.linear_scan(a, b, h0, axis=1), [[3, 6, 12, 27]])
         back = hx.linear_scan(a, b, h0, axis=1, reverse=True)
         t.values("linear_scan reverse", back, [[41, 20, 10, 5]])
-        x = t.put(np.int32([3, 1, 2]))
+        x = t.put(i32([3, 1, 2]))
         t.values("cumsum", hx.cumsum(x, 0), [3, 4, 6])
         t.values("cummax", hx.cummax(x, 0), [3, 3, 3])
 

@@ -144,7 +144,7 @@ class _Drawn:
 
     def cumulative(self, data: Any) -> None:
         shape = self.shape(data, 1)
-        at = {
+        at: dict[str, Any] = {
             "kind": data.draw(
                 self.st.sampled_from(["sum", "prod", "max", "logsumexp"])
             ),
@@ -157,7 +157,7 @@ class _Drawn:
     def linear_scan(self, data: Any) -> None:
         shape = self.shape(data, 1)
         axis = self.axis(data, len(shape))
-        at = {"axis": axis, "reverse": data.draw(self.st.booleans())}
+        at: dict[str, Any] = {"axis": axis, "reverse": data.draw(self.st.booleans())}
         a, b = some(shape, "float32", 14) * np.float32(0.4), some(shape, "float32", 15)
         h0 = some((*shape[:axis], *shape[axis + 1 :]), "float32", 16)
         self.t.op("linear_scan", a, b, h0, allowed=_NEAR, zeros=False, **at)
@@ -166,7 +166,7 @@ class _Drawn:
         shape = self.shape(data, 1, 3)
         x = np.random.default_rng(17).integers(0, 4, shape).astype(np.float32)
         place = np.arange(x.size, dtype=np.int32).reshape(shape)
-        at = {
+        at: dict[str, Any] = {
             "axis": self.axis(data, len(shape)),
             "num_keys": 1,
             "descending": data.draw(self.st.booleans()),
@@ -196,7 +196,7 @@ class _Drawn:
         shape = self.shape(data, 1, 3)
         small = self.st.integers(1, 3)
         n = len(shape)
-        at = {
+        at: dict[str, Any] = {
             "kind": data.draw(self.st.sampled_from(["sum", "max", "min"])),
             "window": tuple(data.draw(small) for _ in shape),
             "strides": tuple(data.draw(small) for _ in shape),

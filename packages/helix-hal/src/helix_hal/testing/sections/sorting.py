@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import helix_core as hx
 import numpy as np
 
 from .._case import Section, case, each
-from .._values import COMPUTED, LAYOUTS, accepts, edges, rng, some
+from .._values import COMPUTED, LAYOUTS, accepts, edges, f32, i32, rng, some
 
-_PLAIN = {"axis": 0, "num_keys": 1, "descending": False, "stable": True}
+_PLAIN: dict[str, Any] = {"axis": 0, "num_keys": 1, "descending": False, "stable": True}
 _SORTABLE = [d for d in COMPUTED if accepts("sort", 1, d, **_PLAIN)]
 
 
@@ -45,7 +47,7 @@ class Sorting(Section):
         keys[1] = keys[1].astype(np.float32)
         rest = some((2, 40), "float32", 9)
         for down in (False, True):
-            at = {"axis": 1, "num_keys": n, "descending": down, "stable": True}
+            at = {**_PLAIN, "axis": 1, "num_keys": n, "descending": down}
             self.target.op("sort", *keys, rest, **at)
 
     @each(LAYOUTS)
@@ -68,10 +70,10 @@ class Sorting(Section):
     @case
     def literals(self) -> None:
         t = self.target
-        x = t.put(np.float32([3, np.nan, 1, np.inf, 2, -np.inf]))
+        x = t.put(f32([3, np.nan, 1, np.inf, 2, -np.inf]))
         up = [-np.inf, 1, 2, 3, np.inf, np.nan]
         t.values("sort", hx.sort(x), up)
         t.values("descending", hx.sort(x, descending=True), up[::-1])
-        y = t.put(np.int32([2, 1, 2, 1]))
+        y = t.put(i32([2, 1, 2, 1]))
         t.values("argsort", hx.argsort(y), [1, 3, 0, 2])
         t.values("argsort down", hx.argsort(y, descending=True), [0, 2, 1, 3])

@@ -6,7 +6,7 @@ import helix_core as hx
 import numpy as np
 
 from .._case import Section, case, each
-from .._values import DTYPES, some
+from .._values import DTYPES, i32, some
 
 
 class Transfers(Section):
@@ -84,7 +84,7 @@ class Transfers(Section):
         t = self.target
         if t.put(np.float32(2.5)).item() != 2.5 or int(t.put(np.int32(-3))) != -3:
             raise AssertionError("item: expected 2.5 and -3")
-        if t.put(np.int32([[1, 2]])).tolist() != [[1, 2]]:
+        if t.put(i32([[1, 2]])).tolist() != [[1, 2]]:
             raise AssertionError("tolist: expected [[1, 2]]")
         if not bool(t.put(np.bool_(True))):
             raise AssertionError("bool: expected True")

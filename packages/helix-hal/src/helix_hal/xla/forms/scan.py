@@ -59,8 +59,8 @@ def _linear_scan(a: Array, b: Array, h0: Array, axis: int, reverse: bool) -> Arr
         at,
         bt,
         accumulated(h0),
-        cpu=lambda *xs: _in_order(*xs, reverse),
-        default=lambda *xs: _in_parallel(*xs, reverse),
+        cpu=lambda a, b, h0: _in_order(a, b, h0, reverse),
+        default=lambda a, b, h0: _in_parallel(a, b, h0, reverse),
     )
     return cast(jnp.moveaxis(h, 0, axis), b.dtype)
 

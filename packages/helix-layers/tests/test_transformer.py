@@ -424,3 +424,15 @@ def test_the_shapes_of_a_step_are_those_of_its_body(heads):
     graph = attention_step.body(avals, attrs, hx.Device("numpy")).graph
     want = tuple(graph.avals[i] for i in graph.outputs)
     assert attention_step.infer(avals, attrs) == (want, False)
+
+
+def test_cross_attention_sees_what_its_mask_says():
+    layer = CrossAttention(8, 6, n_heads=2)
+    x, context = hx.random_normal((2, 3, 8)), hx.random_normal((2, 4, 6))
+    mask = hx.tensor([[True, False, True, False], [False] * 4])
+    got = layer(x, context, mask=mask).numpy()
+    want = layer(x[:1], hx.concat([context[:1, 0:1], context[:1, 2:3]], 1)).numpy()
+    np.testing.assert_allclose(got[:1], want, atol=1e-6)
+    assert not got[1].any()
+    with pytest.raises(hx.ShapeError, match=r"\[CrossAttention\] expected mask \(2, 4\)"):
+        layer(x, context, mask=mask[:, :3])

@@ -377,7 +377,9 @@ class CrossAttention(hx.Module):
         small = std / math.sqrt(positive("CrossAttention", "depth", depth))
         self.out_proj = projection(h * d, d_model, bias, small, where)
 
-    def forward(self, x: Any, context: Any, lengths: Any = None) -> hx.Tensor:
+    def forward(
+        self, x: Any, context: Any, lengths: Any = None, mask: Any = None
+    ) -> hx.Tensor:
         """(batch, time, d_model) to the same.
 
         Parameters
@@ -385,6 +387,9 @@ class CrossAttention(hx.Module):
         context : Tensor (batch, time_k, d_context)
         lengths : Tensor (batch,) of int, optional
             Of the contexts: places at or after it are not seen.
+        mask : Tensor (batch, time_k) of bool, optional
+            Which places of the contexts are seen. A row that sees none gets the bias of
+            ``out_proj`` alone.
         """
         sequence("CrossAttention", x, self.d_model)
         sequence("CrossAttention", context, self.d_context)
@@ -393,6 +398,17 @@ class CrossAttention(hx.Module):
         q = hx.reshape(self.q_proj(x), (b, t, h, d))
         kv = hx.reshape(self.kv_proj(context), (*context.shape[:2], 2 * g, d))
         k, v = hx.split(kv, 2, 2)
-        y = hx.attention(q, k, v, lengths=lengths)
+        bias = None if mask is None else _hidden(mask, context, q.dtype)
+        y = hx.attention(q, k, v, lengths=lengths, bias=bias)
         out: hx.Tensor = self.out_proj(hx.reshape(y, (b, t, h * d)))
         return out
+
+
+def _hidden(mask: Any, context: Any, dtype: Any) -> hx.Tensor:
+    """(batch, 1, 1, time_k): 0 where a place is seen, else -inf."""
+    if mask.shape != context.shape[:2]:
+        raise hx.ShapeError(
+            f"[CrossAttention] expected mask {context.shape[:2]}; got {mask.shape}"
+        )
+    zero = hx.zeros((), device=context.device, dtype=dtype)
+    return hx.reshape(hx.where(mask, zero, -math.inf), (len(mask), 1, 1, -1))

@@ -42,6 +42,8 @@ in_context_regression InContextRegression Points of a linear function to be infe
 
 _IMAGES = """
 shapes Shapes One shape on a ground, with every combination of its factors.
+glyphs Glyphs Digits and letters of bent, turned, thickened strokes.
+scenes Scenes Shapes over each other, with boxes, masks and poses.
 """
 
 _GRAPHS = """

@@ -434,5 +434,7 @@ def test_cross_attention_sees_what_its_mask_says():
     want = layer(x[:1], hx.concat([context[:1, 0:1], context[:1, 2:3]], 1)).numpy()
     np.testing.assert_allclose(got[:1], want, atol=1e-6)
     assert not got[1].any()
-    with pytest.raises(hx.ShapeError, match=r"\[CrossAttention\] expected mask \(2, 4\)"):
+    with pytest.raises(
+        hx.ShapeError, match=r"\[CrossAttention\] expected mask \(2, 4\)"
+    ):
         layer(x, context, mask=mask[:, :3])

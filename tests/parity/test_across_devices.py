@@ -164,6 +164,23 @@ def test_mixed_devices_are_an_error_that_names_both(pair):
         assert here.name in str(e.value) and there.name in str(e.value)
 
 
+# -------------------------------------------------------------------------- fallback
+@pytest.mark.parametrize("name", BACKENDS)
+def test_linear_algebra_falls_back_to_the_cpu_and_is_counted(name):
+    dev = device_or_skip(name)
+    a = np.random.default_rng(2).normal(size=(5, 5)).astype(np.float32)
+    x = hx.tensor(a, device=dev)
+    with hx.fallback("cpu") as moved:
+        y = hx.linalg.solve(x, hx.ones((5, 1), device=dev))
+        z = hx.sort(x * 2.0)  # every device can do that
+    assert y.device is z.device is dev
+    np.testing.assert_allclose(
+        y.numpy(), np.linalg.solve(a, np.ones((5, 1))), rtol=1e-3
+    )
+    own = "solve" in dev.backend.lowerings
+    assert moved == ({} if own else {"solve": (1, 100 + 20 + 20)})
+
+
 # ----------------------------------------------------------------------- checkpoints
 class Classifier(hx.Module):
     """A small network: a table, a norm and a product."""

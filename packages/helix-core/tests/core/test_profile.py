@@ -115,3 +115,30 @@ def test_what_a_busy_machine_measured_is_not_kept(calm, monkeypatch):
 def test_a_backend_without_profile_gets_the_generic_one(calm, narrow):
     found = narrow.profile
     assert found.flops["float32"] > 1e8 and "random" in found.rates
+
+
+def test_rates_are_told_by_work_that_outlasts_a_launch(monkeypatch):
+    """A device that takes 50 us to launch, and then runs at 1e12 of anything a second."""
+
+    def run(bench, name, *buffers, calls=1, **attrs):
+        size = max(b.size for b in buffers)
+        asked.append(size)
+        return 50e-6 + size / 1e12
+
+    asked = []
+    monkeypatch.setattr(_profile._Bench, "run", run)
+    bench = _profile._Bench(hx.Device("numpy"))
+    assert bench.started == pytest.approx(50e-6)
+    rate = bench.rate(_profile._SAMPLES["elementwise"])
+    assert rate == pytest.approx(1e12, rel=0.05)
+    sizes = asked[-3:]
+    assert sizes[2] == 64 * sizes[0]  # grew, because launches hid the work
+    monkeypatch.setattr(_profile._Bench, "run", lambda *a, **k: asked.append(0) or 1e-3)
+    asked.clear()
+    bench.rate(_profile._SAMPLES["scan"])
+    assert len(asked) == 1  # long enough at once
+
+
+def test_a_curve_has_no_delays_by_others():
+    points = [(1.0, 5.0), (2.0, 9.0), (4.0, 6.0), (8.0, 7.0)]
+    assert _profile._calm(points) == ((1.0, 5.0), (2.0, 6.0), (4.0, 6.0), (8.0, 7.0))

@@ -17,6 +17,11 @@ def helix_commands() -> list[CommandSpec]:
             factory="helix_hammer.commands:evaluate",
             summary="Bits per byte of a trained run, beside the compressors.",
         ),
+        CommandSpec(
+            name="study",
+            factory="helix_hammer.study:study",
+            summary="Experiments of many runs, resumable, and what they reached.",
+        ),
     ]
 
 

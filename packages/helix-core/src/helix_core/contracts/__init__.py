@@ -10,3 +10,4 @@ from ._backend import Backend as Backend
 from ._backend import Buffer as Buffer
 from ._backend import Plan as Plan
 from ._specs import *  # noqa: F403
+from ._study import Study as Study

@@ -202,6 +202,12 @@ class SinkSpec(Spec):
     __slots__ = ()
 
 
+class StudySpec(Spec):
+    """A study for ``helix study NAME``: ``factory()`` gives a ``helix_hammer.Study``."""
+
+    __slots__ = ()
+
+
 class CommandSpec(Spec):
     """A subcommand of ``helix``: ``factory`` names a click command."""
 
@@ -296,5 +302,6 @@ SPECS: dict[str, type] = {
     "generators": GeneratorSpec,
     "verifiers": VerifierSpec,
     "sinks": SinkSpec,
+    "studies": StudySpec,
     "commands": CommandSpec,
 }

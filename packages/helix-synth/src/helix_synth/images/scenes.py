@@ -31,8 +31,8 @@ class Scenes(Generator):
     side: int = field(256, 32, 2048, "pixels of a side")
     least: int = field(1, 1, 100, "fewest objects")
     most: int = field(8, 1, 100, "most objects")
-    smallest: float = field(0.05, 0.03, 0.5, "smallest radius, in sides")
-    largest: float = field(0.16, 0.03, 0.5, "largest radius, in sides")
+    smallest: float = field(0.05, 0.03, 0.4, "smallest radius, in sides")
+    largest: float = field(0.16, 0.03, 0.4, "largest radius, in sides")
 
     def check(self) -> None:
         if self.least > self.most or self.smallest > self.largest:
@@ -50,8 +50,9 @@ class Scenes(Generator):
         colour = draws.integers(0, len(FILL), most)
         u = draws.uniform((4, most))
         radius = side * (self.smallest + (self.largest - self.smallest) * u[:, 0])
-        x = radius + u[:, 1] * (side - 2 * radius)
-        y = radius + u[:, 2] * (side - 2 * radius)
+        reach = 1.06 * radius + 1.0  # a heart is a little larger than its circle
+        x = reach + u[:, 1] * (side - 2 * reach)
+        y = reach + u[:, 2] * (side - 2 * reach)
         poses = np.stack([x, y, radius, u[:, 3]], 2).astype(np.float32)
         c, s = cos_turns(poses[..., 3]), sin_turns(poses[..., 3])
         turned = np.stack([c, s], 2).astype(np.float32)

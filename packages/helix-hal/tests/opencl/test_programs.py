@@ -132,6 +132,15 @@ def test_sums_of_products_read_what_the_product_read(device, lanes):
     assert "fma(" in OpenClRenderer(program, "tiles").source()
 
 
+def test_vectors_are_as_wide_as_a_loop_allows(device):
+    program = legal(overtaken(4)[0], device.features)
+    narrow = OpenClRenderer(program, "tiles", vector=16).source()
+    assert "vectorize_width" not in narrow and "vectorize(" in narrow
+    program = legal(overtaken(32)[0], device.features)
+    assert "vectorize_width(16)" in OpenClRenderer(program, "tiles", vector=16).source()
+    assert "vectorize" not in OpenClRenderer(program, "items", vector=16).source()
+
+
 def test_programs_of_primitives_round_as_these_do(device):
     from helix_core.loop import Builder
 

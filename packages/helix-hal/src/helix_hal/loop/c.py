@@ -75,6 +75,9 @@ class CRenderer(Renderer):
         in a vector; 0 for none.
     hints : bool
         Whether loops that compilers may turn into vectors say so.
+    vector : int
+        Turns of such a loop that go together, where there are so many; 0: as the
+        compiler thinks.
     fused : bool, optional
         Whether all sums of products are fused multiply-adds; False: those that stand
         for other functions alone; None: no sums.
@@ -100,6 +103,7 @@ class CRenderer(Renderer):
     nan: Mapping[str, str] = {"float32": "NAN", "float64": "NAN"}
     parts = 16
     hints = halves = True
+    vector = 0
     fused: bool | None = None
 
     def __init__(self, program: LoopProgram, mode: str = "point", **how: Any) -> None:
@@ -155,7 +159,7 @@ class CRenderer(Renderer):
         self.constant("end", "index", self.minimum("first + chunk", extent))
         self.axes_of("row")
         if not p.stages:
-            self.hint()
+            self.hint(apart=2)
         self._open(f"for ({index} a{last} = first; a{last} < end; a{last}++)")
 
     def close_tiles(self) -> None:
@@ -347,7 +351,7 @@ class CRenderer(Renderer):
         self, var: str, start: str, stop: str, step: str = "1", unroll: bool = False
     ) -> None:
         if unroll:
-            self.unrolled()
+            self.unrolled(int(stop))
         elif var == "t" and self._steps_apart:
             self._steps_apart = False
             self.hint()
@@ -355,14 +359,23 @@ class CRenderer(Renderer):
         index = self.type("index")
         self._open(f"for ({index} {var} = {start}; {var} < {stop}; {by})")
 
-    def unrolled(self) -> None:
+    def unrolled(self, turns: int) -> None:
         """Before a loop over lanes."""
-        self.hint()
+        self.hint(turns)
 
-    def hint(self) -> None:
-        """Before a loop whose turns are independent."""
-        if self.hints:
-            self.line(_PARALLEL)
+    def hint(self, turns: int = 0, apart: int = 0) -> None:
+        """Before a loop whose turns are independent.
+
+        ``turns``: how many, where that is known. ``apart``: vectors at a time, for
+        loops that wait for results more than they compute.
+        """
+        if not self.hints:
+            return
+        text = _PARALLEL
+        if 1 < self.vector <= (turns or self.vector):
+            text += f" vectorize_width({self.vector})"
+            text += f" interleave_count({apart})" if apart else ""
+        self.line(text)
 
     def open_loop_down(self, var: str, start: str, stop: str) -> None:
         index = self.type("index")

@@ -53,6 +53,7 @@ class OpenClDevice:
             device.single_fp_config & cl.device_fp_config.CORRECTLY_ROUNDED_DIVIDE_SQRT
         )
         self.fma = bool(device.single_fp_config & cl.device_fp_config.FMA)
+        self.vector = int(device.native_vector_width_float) if self.on_cpu else 0
         self.options = f"{OPTIONS} {_ROUNDED}" if rounded else OPTIONS
         numbers = frozenset(_NUMBERS + (("float64",) if self.double else ()))
         atomic = {"int32", "uint32", "float32"}

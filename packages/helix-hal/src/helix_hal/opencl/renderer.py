@@ -78,7 +78,8 @@ inline void add_{name}(volatile __global {name} *p, {name} x) {{
 class OpenClRenderer(CRenderer):
     """One program in one form, for work groups of ``local`` items.
 
-    ``fma``: the device has fused multiply-adds that are fast.
+    ``fma``: the device has fused multiply-adds that are fast. ``vector``: numbers of
+    32 bits in a vector of a CPU.
     """
 
     types = TYPES
@@ -95,11 +96,13 @@ class OpenClRenderer(CRenderer):
         local: int = 64,
         wide: bool = False,
         fma: bool = True,
+        vector: int = 0,
     ) -> None:
         self.form = form
         self.parts = 16 if form == "tiles" else 0
         self.hints = self.halves = form == "tiles"
         self.fused = not program.name.startswith(_EXACT) if fma else None
+        self.vector = vector
         mode = "group" if form == "group" else "point"
         super().__init__(program, mode=mode, local=local, wide=wide)
         if form == "tiles":
@@ -209,9 +212,9 @@ class OpenClRenderer(CRenderer):
         self.used.add(f"add_{kind}")
         self.line(f"add_{kind}({name} + {index}, {value});")
 
-    def unrolled(self) -> None:
+    def unrolled(self, turns: int) -> None:
         if self.hints:
-            self.hint()
+            self.hint(turns)
         else:
             self.line("#pragma unroll")
 

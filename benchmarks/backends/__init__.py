@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     choice,
     conformance,
+    cpu_programs,
     opencl_gpt,
     opencl_kernels,
     opencl_mamba,
@@ -23,5 +24,6 @@ CASES = (
     *vulkan.CASES,
     *sample_backend_lines.CASES,
     *conformance.CASES,
+    *cpu_programs.CASES,
     *choice.CASES,
 )

@@ -74,7 +74,8 @@ def run(fn: Callable[..., Any], arrays: Any, dev: Any, dtype: str) -> Any:
     cts = tuple(
         [hx.tensor(rng.standard_normal(y.shape), device=dev, dtype=dtype) for y in outs]
     )
-    grads = pull(cts)
+    found = pull(cts)
+    grads = found if isinstance(found, tuple) else (found,)
     return [np.asarray(t.astype("float64").numpy()) for t in (*outs, *grads)]
 
 

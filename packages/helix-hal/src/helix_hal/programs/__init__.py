@@ -18,6 +18,8 @@ FAMILIES = (
     "selective_scan",
     "cross_entropy",
     "attention",
+    "rotary",
+    "dropout",
 )
 
 

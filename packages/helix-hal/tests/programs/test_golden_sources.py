@@ -16,7 +16,9 @@ from helix_hal.loop.lower import reduce, scan
 from helix_hal.loop.lower.body import single
 from helix_hal.loop.numba_source import CpuRenderer
 from helix_hal.loop.render import cooperative
+from helix_hal.opencl.renderer import OpenClRenderer
 from helix_hal.programs import causal_conv1d, cross_entropy, norms, selective_scan
+from helix_hal.programs.rotary import rotary
 from helix_hal.programs.softmax import softmax
 from helix_hal.webgpu.renderer import WgslRenderer
 
@@ -52,6 +54,7 @@ PROGRAMS = {
     "causal_conv1d": lambda: causal_conv1d.conv("float32", 4, True, False, True),
     "linear_scan": lambda: scan._linear_program(F32, False),
     "linear_scan_reversed": lambda: scan._linear_program(F32, True),
+    "rotary": lambda: rotary("float32", False, False),
     "selective_scan": lambda: selective_scan.scan(
         selective_scan.Form(
             "float32",
@@ -77,12 +80,17 @@ def cuda(program):
     return CudaRenderer(legal(program, GPU), mode=mode, local=64).source()
 
 
+def opencl(program):
+    form = "group" if cooperative(program) else "items"
+    return OpenClRenderer(legal(program, GPU), form, 64).source()
+
+
 def wgsl(program):
     form = "group" if cooperative(program) else "flat"
     return WgslRenderer(legal(program, WEBGPU), form, 64).source()
 
 
-LANGUAGES = {"cpu.txt": cpu, "cuda.txt": cuda, "wgsl": wgsl}
+LANGUAGES = {"cpu.txt": cpu, "cuda.txt": cuda, "cl": opencl, "wgsl": wgsl}
 
 
 @pytest.mark.parametrize("suffix", LANGUAGES)

@@ -92,6 +92,15 @@ roman Roman Roman numerals.
 number_words NumberWords Numbers in English words.
 """
 
+_POINTS = """
+solids Solids Points on the surfaces of twenty solids, with normals.
+"""
+_TABLES = """
+regression Regression Rows of a linear model.
+blobs Blobs Clusters around centres.
+records Records Customers, whose columns depend on each other.
+"""
+
 
 def _read(text: str, folder: str, modality: str) -> list[Entry]:
     out = []
@@ -107,4 +116,6 @@ ENTRIES = [
     *_read(_GRAPHS, "graphs", "graph"),
     *_read(_TIME_SERIES, "time_series", "time_series"),
     *_read(_TEXT, "text", "text"),
+    *_read(_POINTS, "points", "points"),
+    *_read(_TABLES, "tables", "table"),
 ]

@@ -26,9 +26,7 @@ def sample_digest(sample: Mapping[str, Any]) -> bytes:
                 value = value.astype(value.dtype.newbyteorder("<"))
             shape = "x".join(map(str, value.shape))
             h.update(f"{name}\0{value.dtype.str}\0{shape}\0".encode())
-            h.update(
-                memoryview(np.ascontiguousarray(value)).cast("B") if value.size else b""
-            )
+            h.update(np.ascontiguousarray(value).data.cast("B") if value.size else b"")
         else:
             text = value if isinstance(value, str) else repr(value)
             data = text.encode()

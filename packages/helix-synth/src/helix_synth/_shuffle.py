@@ -28,10 +28,10 @@ class Shuffle:
         ]
 
     def _f(self, x: np.ndarray, key: np.uint64, epoch: np.ndarray) -> np.ndarray:
-        x = x + key + epoch * np.uint64(_MIX[0])
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(_MIX[1])
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(_MIX[2])
-        return (x ^ (x >> np.uint64(31))) & self._mask
+        y: np.ndarray = x + key + epoch * np.uint64(_MIX[0])
+        y = (y ^ (y >> np.uint64(30))) * np.uint64(_MIX[1])
+        y = (y ^ (y >> np.uint64(27))) * np.uint64(_MIX[2])
+        return np.asarray((y ^ (y >> np.uint64(31))) & self._mask)
 
     def _once(self, x: np.ndarray, epoch: np.ndarray, back: bool) -> np.ndarray:
         left, right = x >> self._half, x & self._mask

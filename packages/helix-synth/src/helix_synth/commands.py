@@ -272,7 +272,8 @@ def replay_command(
     except (HelixError, OSError) as e:
         raise _fail(e) from e
     if output:
-        np.savez(output, **{k: np.asarray(v) for k, v in sample.items()})
+        arrays: dict[str, Any] = {k: np.asarray(v) for k, v in sample.items()}
+        np.savez(output, **arrays)
     shown = {k: _described(v) for k, v in sample.items()}
     if as_json:
         click.echo(json.dumps({"index": index, "fields": shown}))

@@ -76,7 +76,7 @@ class Draws:
         row, word = np.divmod(at, n)
         block = (first + attempt * _ATTEMPT + word // 4).astype(np.uint64)
         found = self._philox.scattered(self.streams[row], block)
-        return found[np.arange(len(at)), word % 4]
+        return np.asarray(found[np.arange(len(at)), word % 4])
 
     def apart(self) -> Draws:
         """Draws of the same rows that may take as many words as they like."""
@@ -106,7 +106,7 @@ class Draws:
             u *= high - low
             u += low
             return u
-        return np.asarray(low) + u * (np.asarray(high) - np.asarray(low))
+        return np.asarray(np.asarray(low) + u * (np.asarray(high) - np.asarray(low)))
 
     def uniform53(self, shape: Shape = ()) -> np.ndarray:
         """Float64 in [0, 1), multiples of 2**-53."""
@@ -222,7 +222,7 @@ class Draws:
             w = width[left]
             product[left] = self._again(first, at[left], n, attempt) * w
             left = left[(product[left] & _LOW) < floor[left]]
-        return product >> np.uint64(32)
+        return np.asarray(product >> np.uint64(32))
 
     def bernoulli(self, p: object, shape: Shape = ()) -> np.ndarray:
         """True with probability p."""
@@ -246,7 +246,7 @@ class Draws:
 
     def exponential(self, shape: Shape = (), scale: object = 1.0) -> np.ndarray:
         """Float64 of the exponential distribution of this mean."""
-        return -log(1.0 - self.uniform53(shape)) * np.asarray(scale)
+        return np.asarray(-log(1.0 - self.uniform53(shape)) * np.asarray(scale))
 
     def geometric(self, p: float, shape: Shape = ()) -> np.ndarray:
         """Int64: how many failures before the first success of probability p."""
@@ -257,7 +257,9 @@ class Draws:
 
     def laplace(self, shape: Shape = (), scale: object = 1.0) -> np.ndarray:
         """Float64 of the Laplace distribution: two exponentials' difference."""
-        return self.exponential(shape, scale) - self.exponential(shape, scale)
+        return np.asarray(
+            self.exponential(shape, scale) - self.exponential(shape, scale)
+        )
 
     def pareto(self, exponent: float, shape: Shape = ()) -> np.ndarray:
         """Float64 of at least 1 whose tail falls as ``x ** -exponent``."""
@@ -309,7 +311,7 @@ class Draws:
     def dirichlet(self, concentration: float, n: int) -> np.ndarray:
         """Float64 weights that add up to 1: (row, n)."""
         g = np.maximum(self.gamma(concentration, n), 1e-300)
-        return g / np.add.accumulate(g, 1)[:, -1:]
+        return np.asarray(g / np.add.accumulate(g, 1)[:, -1:])
 
     def categorical(self, weights: np.ndarray, shape: Shape = ()) -> np.ndarray:
         """Int64 indices, each with its weight's share.
@@ -327,7 +329,7 @@ class Draws:
             edges = edges / edges[:, -1:]
             found = (u.reshape(len(self), -1, 1) >= edges[:, None]).sum(-1)
             found = found.reshape(u.shape)
-        return np.minimum(found, edges.shape[-1] - 1).astype(np.int64)
+        return np.asarray(np.minimum(found, edges.shape[-1] - 1).astype(np.int64))
 
     def permutation(self, n: int) -> np.ndarray:
         """Int64 permutations of ``range(n)``: (row, n), by sorting 64-bit words."""

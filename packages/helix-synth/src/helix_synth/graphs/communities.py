@@ -194,7 +194,7 @@ class LFR(GraphModel):
             rest, drawn = int(drawn[-1]), drawn[:-1]
             drawn += rest // len(drawn)
             drawn[: rest % len(drawn)] += 1
-        return drawn
+        return np.asarray(drawn)
 
     def _paired(
         self, own: Draws, stubs: np.ndarray, codes: np.ndarray, group: np.ndarray | None

@@ -35,7 +35,7 @@ _STAR_INNER = F(0.309017)  # of the lines of a pentagram, cos(72 degrees)
 
 def _circle(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     out = np.sqrt(x * x + y * y)
-    return out
+    return np.asarray(out)
 
 
 def ellipse(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -43,12 +43,12 @@ def ellipse(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     u, v = x, y * F(1 / 0.6)
     f = _circle(u, v)
     slope = _circle(u, v * F(1 / 0.6))
-    return (f - F(1)) * f / np.maximum(slope, F(1e-3))
+    return np.asarray((f - F(1)) * f / np.maximum(slope, F(1e-3)))
 
 
 def square(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Half side 0.7071."""
-    return np.maximum(np.abs(x), np.abs(y)) - F(0.7071068)
+    return np.asarray(np.maximum(np.abs(x), np.abs(y)) - F(0.7071068))
 
 
 def triangle(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def cross(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Two bars of 1.9 by 0.6."""
     a, b = np.abs(x), np.abs(y)
     low, high = np.minimum(a, b), np.maximum(a, b)
-    return np.maximum(high - F(0.95), low - F(0.3))
+    return np.asarray(np.maximum(high - F(0.95), low - F(0.3)))
 
 
 def star(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def heart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     box = np.maximum(np.abs(u), np.abs(v)) - side
     # the circles stand on the middles of the two upper sides
     left = np.minimum(_circle(u + side, v), _circle(u, v + side)) - side
-    return np.minimum(box, left)
+    return np.asarray(np.minimum(box, left))
 
 
 def crescent(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ def kite(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     a, s = np.abs(x), F(0.8574929)
     upper = (a - y - F(0.6)) * F(0.7071068)
     lower = a * s + y * F(0.5144958) - F(0.5144958)
-    return np.maximum(upper, lower)
+    return np.asarray(np.maximum(upper, lower))
 
 
 DISTANCES: tuple[Distance, ...] = (

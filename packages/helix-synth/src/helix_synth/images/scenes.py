@@ -50,7 +50,7 @@ class Scenes(Generator):
         colour = draws.integers(0, len(FILL), most)
         u = draws.uniform((4, most))
         radius = side * (self.smallest + (self.largest - self.smallest) * u[:, 0])
-        reach = 1.06 * radius + 1.0  # a heart is a little larger than its circle
+        reach = 1.08 * radius + 1.0  # a heart is a little larger than its circle
         x = reach + u[:, 1] * (side - 2 * reach)
         y = reach + u[:, 2] * (side - 2 * reach)
         poses = np.stack([x, y, radius, u[:, 3]], 2).astype(np.float32)
@@ -82,9 +82,9 @@ class Scenes(Generator):
                 strict=True,
             ):
                 part.append(value)
-        boxes, classes, colours, visible, pose = map(Ragged.of, parts)
+        box, classes, colours, visible, pose = map(Ragged.of, parts)
         return {
-            "image": images, "mask": masks, "boxes": boxes, "visible": visible,
+            "image": images, "mask": masks, "boxes": box, "visible": visible,
             "classes": _int32(classes), "colours": _int32(colours), "poses": pose,
         }  # fmt: skip
 

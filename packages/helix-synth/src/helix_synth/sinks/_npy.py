@@ -20,8 +20,8 @@ def _header(dtype: str, shape: tuple[int, ...]) -> bytes:
 def parts(array: np.ndarray) -> tuple[bytes, memoryview | bytes]:
     """Header and data of an array."""
     array = np.ascontiguousarray(array)
-    header = _header(np.lib.format.dtype_to_descr(array.dtype), array.shape)
-    return header, memoryview(array).cast("B") if array.size else b""
+    header = _header(array.dtype.str, array.shape)
+    return header, array.data.cast("B") if array.size else b""
 
 
 def load(data: bytes) -> np.ndarray:

@@ -28,8 +28,8 @@ def joined(columns: list[Column]) -> Column:
         counts = np.concatenate([np.diff(c.offsets) for c in parts])
         return Ragged.counted(np.concatenate([c.values for c in parts]), counts)
     if isinstance(first, list):
-        return [text for c in columns for text in c]
-    return np.concatenate([np.asarray(c) for c in columns])
+        return [text for c in columns if isinstance(c, list) for text in c]
+    return np.concatenate([c for c in columns if isinstance(c, np.ndarray)])
 
 
 class _Writer(ShardWriter):
@@ -53,7 +53,7 @@ class _Writer(ShardWriter):
                 [b.indices for b in self._blocks] or [np.empty(0, np.uint64)]
             )
         }
-        for name in self._blocks[0] if self._blocks else ():
+        for name in list(self._blocks[0]) if self._blocks else []:
             column = joined([b[name] for b in self._blocks])
             if isinstance(column, Ragged):
                 arrays[name], arrays[f"{name}.offsets"] = column.values, column.offsets

@@ -98,6 +98,9 @@ class Dates(Grammar):
         return {"text": text, "answer": (day + timedelta(days=later)).isoformat()}
 
 
+_NUMERALS = (("M", " ", " "), ("C", "D", "M"), ("X", "L", "C"), ("I", "V", "X"))
+
+
 class Roman(Grammar):
     """Roman numerals and their ``value``."""
 
@@ -107,9 +110,7 @@ class Roman(Grammar):
     def one(self, tape: Tape) -> dict[str, Any]:
         value = 1 + tape.below(self.largest)
         text = ""
-        for digit, (one, five, ten) in zip(
-            f"{value:04d}", ("M  ", "CDM", "XLC", "IVX"), strict=True
-        ):
+        for digit, (one, five, ten) in zip(f"{value:04d}", _NUMERALS, strict=True):
             n = int(digit)
             if n == 9:
                 text += one + ten

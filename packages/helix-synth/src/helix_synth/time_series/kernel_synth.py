@@ -222,7 +222,7 @@ def _stationary(own: Draws, term: Term, length: int) -> np.ndarray:
     part = weights @ factors[-1]  # (features of the others, time)
     for f in reversed(factors[:-1]):
         part = (part.reshape(-1, len(f), length) * f).sum(1)
-    return part.reshape(length)
+    return np.asarray(part.reshape(length))
 
 
 def _triangular(term: Term, length: int) -> np.ndarray:

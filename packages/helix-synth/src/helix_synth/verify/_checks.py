@@ -16,7 +16,7 @@ class Problems(list[str]):
 
     def unless(self, fine: object, text: str) -> bool:
         """Note the text unless all is fine; returns whether it is."""
-        good = fine if type(fine) is bool else bool(np.all(fine))
+        good = fine if type(fine) is bool else bool(np.asarray(fine).all())
         if not good:
             self.append(text)
         return good

@@ -75,12 +75,14 @@ def inside(corners: np.ndarray, width: int, height: int) -> np.ndarray:
     first = np.clip(np.ceil(x - 0.5), 0, width).astype(int)
     flips = np.zeros((height, width + 1), int)
     np.add.at(flips, (row, first), 1)
-    return np.cumsum(flips, 1)[:, :-1] % 2 == 1
+    return np.asarray(np.cumsum(flips, 1)[:, :-1] % 2 == 1)
 
 
 def placed(name: str, x: float, y: float, radius: float, turn: float) -> np.ndarray:
     """A shape's corners in pixels; ``turn`` in whole turns."""
-    return complex(x, y) + radius * np.exp(2j * math.pi * turn) * polygon(name)
+    return np.asarray(
+        complex(x, y) + radius * np.exp(2j * math.pi * turn) * polygon(name)
+    )
 
 
 def grown(mask: np.ndarray, by: int) -> np.ndarray:

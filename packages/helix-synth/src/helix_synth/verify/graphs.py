@@ -213,7 +213,8 @@ def random_geometric(spec: Spec, sample: Sample) -> list[str]:
     order = np.argsort(at[:, 0])
     x = at[order, 0]
     ends = np.searchsorted(x, x + r + 1e-12, side="right")
-    near, edge = set(), set()
+    near: set[tuple[int, int]] = set()
+    edge: set[tuple[int, int]] = set()
     for i in range(n):
         others = order[i + 1 : ends[i]]
         gap = np.hypot(*(at[others] - at[order[i]]).T)

@@ -39,7 +39,7 @@ def shapes(spec: Spec, sample: Sample) -> list[str]:
 
     def place(k: int) -> float:
         n = spec["places"]
-        return half if n == 1 else half * (1 + 0.36 * (2 * k / (n - 1) - 1))
+        return float(half if n == 1 else half * (1 + 0.36 * (2 * k / (n - 1) - 1)))
 
     radius = half * (0.3 + 0.3 * scale / max(spec["scales"] - 1, 1))
     angle = turn / _raster.PERIOD[name] / spec["turns"]

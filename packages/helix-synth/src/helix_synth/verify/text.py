@@ -7,6 +7,7 @@ import datetime
 import itertools
 import json as _json
 import re
+from typing import Any
 
 from ._checks import Problems, Sample, Spec
 
@@ -78,7 +79,7 @@ class _Formula:
     def next(self) -> str:
         token = self.tokens[self.at]
         self.at += 1
-        return token
+        return str(token)
 
     def value(self) -> bool:
         token = self.next()
@@ -135,17 +136,17 @@ def programs(spec: Spec, sample: Sample) -> list[str]:
     return _says(p, sample, "answer", want)
 
 
-def _leaves(value: object) -> int:
+def _leaves(value: Any) -> int:
     if isinstance(value, dict):
         return sum(map(_leaves, value.values()))
     return sum(map(_leaves, value)) if isinstance(value, list) else 1
 
 
-def _levels(value: object) -> int:
+def _levels(value: Any) -> int:
     inner = value.values() if isinstance(value, dict) else value
     if not isinstance(value, dict | list):
         return 0
-    return 1 + max(map(_levels, inner), default=0)  # type: ignore[arg-type]
+    return 1 + max(map(_levels, inner), default=0)
 
 
 def json(spec: Spec, sample: Sample) -> list[str]:

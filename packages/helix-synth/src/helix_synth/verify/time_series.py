@@ -289,13 +289,13 @@ def _kernel(token: str, t: np.ndarray) -> np.ndarray:
     v = float(value)
     d = t[:, None] - t
     if kind == "periodic":
-        return np.exp(-2 * np.sin(math.pi * d * 1024 / v) ** 2)
+        return np.asarray(np.exp(-2 * np.sin(math.pi * d * 1024 / v) ** 2))
     if kind == "dot":
         return v * v + np.outer(t, t)
     if kind == "rbf":
-        return np.exp(-(d**2) / (2 * v * v))
+        return np.asarray(np.exp(-(d**2) / (2 * v * v)))
     if kind == "rq":
-        return (1 + d**2 / (2 * v)) ** -v
+        return np.asarray((1 + d**2 / (2 * v)) ** -v)
     if kind == "white":
         return v * np.eye(len(t))
     if kind == "constant":

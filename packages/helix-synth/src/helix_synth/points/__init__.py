@@ -1,0 +1,3 @@
+"""Point clouds."""
+
+from .solids import Solids as Solids

@@ -1,0 +1,1 @@
+"""Readers of formats: bytes to samples, every size checked before it is believed."""

@@ -86,8 +86,10 @@ def test_png_of_other_modes(mode):
     np.testing.assert_array_equal(got, want.reshape(got.shape))
 
 
-@pytest.mark.parametrize("blend", [0, 1])
-@pytest.mark.parametrize("disposal", [0, 1, 2])
+# not disposal 2 with blend 1: Pillow keeps there what the standard reverts
+@pytest.mark.parametrize(
+    ("disposal", "blend"), [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
+)
 def test_apng_is_pillows(disposal, blend):
     from helix_multimodal.decode import png
     from PIL import Image, ImageSequence

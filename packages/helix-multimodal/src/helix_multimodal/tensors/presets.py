@@ -46,7 +46,7 @@ def clip(
     Supervision", 2021.
     """
     x = _rgb(sample.pixels, alpha)
-    x = crop(resize(x, *shortest(*x.shape[:2], size), "bicubic"), size, size)
+    x = crop(resize(x, *shortest(x.shape[0], x.shape[1], size), "bicubic"), size, size)
     return {"pixel_values": normalise(x, CLIP_MEAN, CLIP_STD)}
 
 
@@ -84,7 +84,7 @@ def imagenet(
         ToTensor and Normalize make it.
     """
     x = _rgb(sample.pixels, alpha)
-    x = resize(x, *shortest(*x.shape[:2], resize_to), "bilinear")
+    x = resize(x, *shortest(x.shape[0], x.shape[1], resize_to), "bilinear")
     h, w = x.shape[:2]
     top, left = round((h - size) / 2.0), round((w - size) / 2.0)
     x = crop(x, size, size, top=top, left=left)
@@ -202,7 +202,8 @@ def qwen2vl(
     out = []
     for x in stack:
         y = _rgb(x, alpha)
-        h, w = smart_resize(*y.shape[:2], min_pixels=min_pixels, max_pixels=max_pixels)
+        h, w = y.shape[:2]
+        h, w = smart_resize(h, w, min_pixels=min_pixels, max_pixels=max_pixels)
         out.append(normalise(resize(y, h, w, "bicubic"), CLIP_MEAN, CLIP_STD))
     if not out:
         raise ShapeError("[qwen2vl] expected a frame; got none")

@@ -81,7 +81,8 @@ def centred(op: str, x: NDArray[Any], half: int, mode: str) -> NDArray[Any]:
         )
     if n == 0:
         mode = "constant"
-    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(half, half)], mode=mode)  # type: ignore[call-overload,no-any-return]
+    pad: Any = np.pad  # its overloads know modes as literals only
+    return np.asarray(pad(x, [(0, 0)] * (x.ndim - 1) + [(half, half)], mode=mode))
 
 
 def _settings(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from helix_core import ShapeError
@@ -198,7 +198,7 @@ def open_tokenizer(source: Any) -> Tokenizer:
             ) from None
         return _read(path, (s.st_mtime_ns, s.st_size))
     if hasattr(source, "encode") and hasattr(source, "pad_id"):
-        return source  # type: ignore[no-any-return]
+        return cast(Tokenizer, source)
     raise OptionError(
         f"[text] expected tokenizer to be 'bytes', a file or a Tokenizer; got {source!r}"
     )

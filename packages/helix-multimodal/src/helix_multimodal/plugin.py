@@ -6,7 +6,13 @@ from helix_core.plugins import hookimpl
 
 @hookimpl
 def helix_detectors() -> list[DetectorSpec]:
-    return []
+    return [
+        DetectorSpec(
+            name="signatures",
+            factory="helix_multimodal.detect.engine:propose",
+            summary="Signatures, containers, footers, text grammars, encodings.",
+        )
+    ]
 
 
 @hookimpl

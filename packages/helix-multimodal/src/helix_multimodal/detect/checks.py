@@ -203,15 +203,15 @@ def dicom_bare(head: bytes, tail: bytes, size: int) -> Check:
         at = 0
         last = (0, 0)
         for _ in range(2):
-            group = int.from_bytes(head[at : at + 2], order)  # type: ignore[arg-type]
-            element = int.from_bytes(head[at + 2 : at + 4], order)  # type: ignore[arg-type]
+            group = int.from_bytes(head[at : at + 2], order)
+            element = int.from_bytes(head[at + 2 : at + 4], order)
             if group not in (2, 8) or (group, element) < last or len(head) < at + 8:
                 break
             last = (group, element + 1)
             if head[at + 4 : at + 6] in _VALUES:
-                n = int.from_bytes(head[at + 6 : at + 8], order)  # type: ignore[arg-type]
+                n = int.from_bytes(head[at + 6 : at + 8], order)
             else:
-                n = int.from_bytes(head[at + 4 : at + 8], order)  # type: ignore[arg-type]
+                n = int.from_bytes(head[at + 4 : at + 8], order)
             if n > 1024 or n % 2:
                 break
             at += 8 + n

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..detection import Detection
-from . import polyglots, text
+from . import detectors, polyglots, text
 from ._found import EMPTY, UNKNOWN
 from .signatures import elsewhere, in_front
 
@@ -47,8 +47,67 @@ def detect_ends(head: bytes, tail: bytes, size: int) -> Detection:
     if not head:
         return EMPTY
     first = builtin(head, tail, size)
-    others = polyglots.also(head, tail, size, first)
-    return replace(first, also=tuple(others)) if others else first
+    others = detectors.foreign()
+    if others:
+        first = _ranked(first, _asked(others, head, tail, size))[0]
+    found = polyglots.also(head, tail, size, first)
+    return replace(first, also=(*first.also, *found)) if found else first
+
+
+def candidates(data: Any) -> list[Detection]:
+    """All that bytes may be, the best first: what ``detect`` gives, and what it left.
+
+    That is polyglots, what detectors of other packages say, other encodings of text
+    without a mark, text where a grammar fitted, and bytes at last.
+
+    Parameters
+    ----------
+    data : bytes, bytearray, memoryview or an array
+
+    Returns
+    -------
+    list of Detection
+        By confidence; at equal confidence in the order of detection. ``also`` is empty.
+    """
+    head, tail, size = _ends(data)
+    return candidates_ends(head, tail, size)
+
+
+def candidates_ends(head: bytes, tail: bytes, size: int) -> list[Detection]:
+    """The same from the first bytes, the last bytes and the number of all."""
+    first = detect_ends(head, tail, size)
+    if first is EMPTY:
+        return [EMPTY]
+    asked = _asked(detectors.foreign(), head, tail, size)
+    mine = builtin(head, tail, size)
+    ranked = _ranked(mine, asked)
+    ranked += [*first.also, *text.others(mine, head, tail, size)]
+    late = elsewhere(head, tail, size)
+    ranked += [] if late is None else [late]
+    unique: dict[tuple[str, str], Detection] = {}
+    for d in (replace(ranked[0], also=()), *ranked[1:]):
+        unique.setdefault((d.format, d.encoding), d)
+    best, *rest = unique.values()
+    rest.sort(key=lambda d: -d.confidence)
+    return [best, *rest, *([] if best.format == "bytes" else [UNKNOWN])]
+
+
+def propose(head: bytes, tail: bytes, size: int) -> list[Detection]:
+    """The detector of this package, in the form that plugins have."""
+    return [builtin(head, tail, size)] if head else [EMPTY]
+
+
+def _asked(
+    others: tuple[detectors.Foreign, ...], head: bytes, tail: bytes, size: int
+) -> list[tuple[int, Detection]]:
+    head, tail = head[:HEAD], tail[-TAIL:]
+    return [(f.priority, d) for f in others for d in f(head, tail, size)]
+
+
+def _ranked(mine: Detection, asked: list[tuple[int, Detection]]) -> list[Detection]:
+    """By class of rule, then priority; ours, of priority 0, before others."""
+    rows = [(0, mine), *asked]
+    return [d for _, d in sorted(rows, key=lambda r: (-r[1].confidence, -r[0]))]
 
 
 def builtin(head: bytes, tail: bytes, size: int) -> Detection:

@@ -107,8 +107,11 @@ def id3(head: bytes, tail: bytes, size: int) -> Check:
     return found("mp3", "ID3v2 tag")
 
 
-_AC3_WORDS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768)
-_AC3_WORDS += (896, 1024, 1152, 1280)
+_AC3_WORDS = tuple(
+    int(n)
+    for n in "64 80 96 112 128 160 192 224 256 320 384 448 512 640 768 896 "
+    "1024 1152 1280".split()
+)
 
 
 def _ac3_frame(head: bytes, at: int) -> int:

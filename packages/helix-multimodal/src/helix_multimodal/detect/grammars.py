@@ -227,7 +227,8 @@ def delimited(window: bytes, whole: bool) -> Hit:
         rows = _records(window, whole, mark)
         if len(rows) < 2 or rows[0] < 2 or len(set(rows)) != 1:
             continue
-        if (len(rows) < 3 or rows[0] < 3) and _prose(window):
+        few = len(rows) < 3 or rows[0] < 3
+        if (few and _SENTENCE.search(window)) or _prose(window, sum(rows)):
             continue
         variant = {b";": "semicolon", b"|": "bar"}.get(mark, "")
         return found(name, "as many fields on each row", 0, GRAMMAR, variant)
@@ -252,8 +253,10 @@ _SENTENCE = re.compile(
 )
 
 
-def _prose(window: bytes) -> bool:
-    return bool(_SENTENCE.search(window))
+def _prose(window: bytes, fields: int) -> bool:
+    """Several words to a field without quotes, or full stops of Chinese and Japanese."""
+    words = window.count(b" ")
+    return (words > 3 * fields and b'"' not in window) or b"\xe3\x80\x82" in window
 
 
 # ------------------------------------------------------------------------------- others

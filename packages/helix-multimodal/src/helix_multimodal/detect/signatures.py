@@ -137,7 +137,7 @@ def in_front(head: bytes, tail: bytes, size: int) -> Detection | None:
                 return rule
             hit = rule(head, tail, size)  # type: ignore[operator]
             if hit is not None:
-                return hit  # type: ignore[no-any-return]
+                return hit
     at_4 = _AT_4.get(head[4:8])
     if at_4 is not None:
         hit = at_4(head, tail, size)

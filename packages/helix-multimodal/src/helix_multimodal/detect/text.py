@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from dataclasses import replace
 
 from ..detection import (
     EXACT,
@@ -34,7 +35,7 @@ def marked(head: bytes, tail: bytes, size: int) -> Detection | None:
     """Text with a byte-order mark."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
-            text = _decode(head[:WINDOW], encoding, size <= WINDOW)
+            text = encodings.decode(head[:WINDOW], encoding, size <= WINDOW)
             if text is not None and encodings.sane(text):
                 return _text(text, tail, size, encoding, f"mark of {encoding}", EXACT)
     return None
@@ -43,20 +44,43 @@ def marked(head: bytes, tail: bytes, size: int) -> Detection | None:
 def unmarked(head: bytes, tail: bytes, size: int) -> Detection | None:
     """Text without a mark: UTF-8, or what bytes and letters say."""
     window = head[:WINDOW]
+    if b"\x1b$" in window:
+        name = encodings.stateful(window, size <= WINDOW)
+        if name:
+            decoded = encodings.decode(window, name, size <= WINDOW) or ""
+            return _text(decoded, tail, size, name, "escape sequences", TWO_FIELDS)
     if window.translate(None, _PRINTABLE):
         wide = encodings.wide(window, size <= WINDOW)
         if not wide:
             return _text_then_bytes(window)
-        text = _decode(window, wide, size <= WINDOW)
+        text = encodings.decode(window, wide, size <= WINDOW)
         return _text(text or "", tail, size, wide, f"pairs as in {wide}", TWO_FIELDS)
     if is_utf8(window, size <= WINDOW) and is_utf8_end(tail[-WINDOW:]):
         return _utf8(window, tail, size)
-    guess = encodings.best(_sample(window, tail, size))
-    if guess is None:
+    ranked = encodings.guesses(window, most=1)
+    if not ranked:
         return None
+    guess = ranked[0].encoding
     text = window.decode(guess, "replace")
     sure = FRAME_SYNC if guess in encodings.STRUCTURED else WEAK
-    return _text(text, tail, size, guess, f"letters as in {guess}", sure)
+    return _text(text, tail, size, guess, ranked[0].why, sure)
+
+
+def others(d: Detection, head: bytes, tail: bytes, size: int) -> list[Detection]:
+    """What text may be beside what was detected: other encodings, and plain text."""
+    out: list[Detection] = []
+    if not d.encoding:
+        return out
+    if d.format != "text":
+        out.append(found("text", "text", 0, WEAK, "", d.encoding))
+    if not d.encoding.startswith(("utf", "iso-2022")):
+        for g in encodings.guesses(head[:WINDOW]):
+            sure = min(WEAK * g.score, WEAK)
+            evidence = (Evidence(0, g.why),)
+            out.append(
+                replace(d, encoding=g.encoding, confidence=sure, evidence=evidence)
+            )
+    return out
 
 
 _CONTROL = re.compile(rb"[\x00-\x06\x0b\x0e-\x19\x1c-\x1f\x7f]")
@@ -75,13 +99,6 @@ def _text_then_bytes(window: bytes) -> Detection | None:
 
 
 _BEFORE_BYTES = (b"<?xml", b"#", b"OFF", b"COFF", b"NOFF", b"STOFF")
-
-
-def _sample(window: bytes, tail: bytes, size: int) -> bytes:
-    """Bytes that a guess is made on; not cut within a line where that is possible."""
-    return (
-        window if size <= len(window) else window[: window.rfind(b"\n") + 1] or window
-    )
 
 
 def is_utf8(window: bytes, whole: bool) -> bool:
@@ -123,13 +140,6 @@ _SHEBANG = re.compile(rb"#![ \t]*/\S{0,200}")
 
 def _script(window: bytes) -> str:
     return "script" if _SHEBANG.match(window) else ""
-
-
-def _decode(window: bytes, encoding: str, whole: bool) -> str | None:
-    try:
-        return codecs.getincrementaldecoder(encoding)("strict").decode(window, whole)
-    except (UnicodeDecodeError, UnicodeError):
-        return None
 
 
 def _text(

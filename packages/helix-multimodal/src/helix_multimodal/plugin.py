@@ -1,6 +1,12 @@
 """The light module behind this package's entry points."""
 
-from helix_core.contracts import CommandSpec, DecoderSpec, DetectorSpec, TensorizerSpec
+from helix_core.contracts import (
+    CommandSpec,
+    DecoderSpec,
+    DetectorSpec,
+    StudySpec,
+    TensorizerSpec,
+)
 from helix_core.plugins import hookimpl
 
 
@@ -28,3 +34,14 @@ def helix_tensorizers() -> list[TensorizerSpec]:
 @hookimpl
 def helix_commands() -> list[CommandSpec]:
     return []
+
+
+@hookimpl
+def helix_studies() -> list[StudySpec]:
+    return [
+        StudySpec(
+            name="fusion",
+            factory="helix_multimodal.studies.fuse:Fuse",
+            summary="Which fusions learn what written and spoken digits say together.",
+        )
+    ]

@@ -85,8 +85,11 @@ class Attend(hx.Module):
     ) -> None:
         self.norm, self.mlp_norm = norm(d_model, where), norm(d_model, where)
         self.context_norm = norm(d_model, where) if others else None
-        self.attention = CrossAttention(d_model, n_heads=n_heads, depth=depth, **where)
-        self.mlp = MLP(d_model, depth=depth, **where)
+        std = d_model**-0.5  # fusions are narrow: 0.02 would begin near nothing
+        self.attention = CrossAttention(
+            d_model, n_heads=n_heads, depth=depth, std=std, **where
+        )
+        self.mlp = MLP(d_model, depth=depth, std=std, **where)
         self.gates = (
             hx.Parameter(hx.zeros((2,), device=where["device"]), "gates")
             if gated

@@ -1,0 +1,1 @@
+"""Experiments on real data for ``helix study``: which fusion can learn what."""

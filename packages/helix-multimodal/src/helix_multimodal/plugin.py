@@ -33,7 +33,13 @@ def helix_tensorizers() -> list[TensorizerSpec]:
 
 @hookimpl
 def helix_commands() -> list[CommandSpec]:
-    return []
+    return [
+        CommandSpec(
+            name="detect",
+            factory="helix_multimodal.commands.detect:detect",
+            summary="What files are, by their bytes.",
+        ),
+    ]
 
 
 @hookimpl

@@ -41,6 +41,8 @@ def read_ends(path: str | os.PathLike[str]) -> tuple[bytes, bytes, int]:
     """
     try:
         return _read_ends(Path(path))
+    except Unreadable:
+        raise
     except (OSError, ValueError) as e:
         reason = getattr(e, "strerror", None) or str(e)
         raise Unreadable(

@@ -1,0 +1,1 @@
+"""The subcommands of ``helix`` that this package adds."""

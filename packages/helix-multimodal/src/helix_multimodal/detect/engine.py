@@ -87,9 +87,9 @@ def candidates_ends(head: bytes, tail: bytes, size: int) -> list[Detection]:
     unique: dict[tuple[str, str], Detection] = {}
     for d in (replace(ranked[0], also=()), *ranked[1:]):
         unique.setdefault((d.format, d.encoding), d)
-    best, *rest = unique.values()
-    rest.sort(key=lambda d: -d.confidence)
-    return [best, *rest, *([] if best.format == "bytes" else [UNKNOWN])]
+    unique.pop((UNKNOWN.format, ""), None)
+    best, rest = list(unique.values())[:1], list(unique.values())[1:]
+    return [*best, *sorted(rest, key=lambda d: -d.confidence), UNKNOWN]
 
 
 def propose(head: bytes, tail: bytes, size: int) -> list[Detection]:

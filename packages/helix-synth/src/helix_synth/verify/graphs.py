@@ -172,7 +172,7 @@ def caveman(spec: Spec, sample: Sample) -> list[str]:
 def lfr(spec: Spec, sample: Sample) -> list[str]:
     n = spec["nodes"]
     p, u, v, good = _graph(sample, n, "labels")
-    if not p.array(sample, "labels", "int32", (n,), 0) or not good:
+    if not p.array(sample, "labels", "int32", (n,), 0, n - 1) or not good:
         return p
     label = sample["labels"]
     sizes = np.bincount(label)
@@ -230,12 +230,30 @@ def random_geometric(spec: Spec, sample: Sample) -> list[str]:
     return p
 
 
+def _distinct(spec: Spec) -> tuple[float, float]:
+    """Mean and a bound of the variance of how many different edges R-MAT draws."""
+    s, a, b = spec["scale"], spec["a"], spec["b"]
+    d = 1 - a - 2 * b
+    mean = 0.0
+    for i in range(s + 1):
+        for j in range(1, s - i + 1):  # no step off the diagonal is a loop
+            cells = math.comb(s, i) * math.comb(s - i, j) * 2.0 ** (j - 1)
+            p = min(2 * a**i * b**j * max(d, 0.0) ** (s - i - j), 1.0)
+            mean += cells * (1 - (1 - p) ** spec["draws"])
+    return mean, mean
+
+
+def _near(p: Problems, what: str, found: int, mean: float, variance: float) -> None:
+    slack = _SIGMAS * math.sqrt(variance) + 8
+    p.unless(abs(found - mean) <= slack, f"{what}: {found}, where {mean:.1f} are usual")
+
+
 def rmat(spec: Spec, sample: Sample) -> list[str]:
     n = 1 << spec["scale"]
     p, u, v, good = _graph(sample, n)
     if not good:
         return p
-    p.unless(0 < len(u) <= spec["draws"], f"edges: {len(u)} of {spec['draws']} draws")
+    _near(p, "edges", len(u), *_distinct(spec))
     if spec["draws"] * 8 <= n * n and len(u) > 100:
         # repeats and loops thin the first quadrant alone, and not much
         half, b = n // 2, spec["b"]

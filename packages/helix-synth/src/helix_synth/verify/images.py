@@ -165,9 +165,8 @@ def scenes(spec: Spec, sample: Sample) -> list[str]:
             low <= radius <= 1.001 * spec["largest"] * side, f"object {i}: its radius"
         )
         name = _raster.NAMES[sample["classes"][i]]
-        core, rim = _raster.core_and_rim(
-            _raster.placed(name, x, y, radius, turn), side, side
-        )
+        corners = _raster.placed(name, x, y, radius, turn)
+        core, rim = _raster.core_and_rim(corners, side, side)
         own = mask == i + 1
         sure = core & ~covered & ~edge
         p.unless(own[sure], f"object {i}: its mask lacks pixels of its {name}")
@@ -181,11 +180,10 @@ def scenes(spec: Spec, sample: Sample) -> list[str]:
             p.unless(
                 sample["boxes"][i] == box, f"object {i}: box {box} is that of its mask"
             )
-            full = core.sum() + 0.5 * (rim & ~core).sum()
-            slack = (rim & ~core).sum() / max(full, 1)
-            share = own.sum() / max(full, 1)
+            full = max(int(_raster.inside(corners, side, side).sum()), 1)
+            share = own.sum() / full
             p.unless(
-                abs(sample["visible"][i] - share) < slack + 0.02,
+                abs(sample["visible"][i] - share) < (0.5 * radius + 1) / full,
                 f"object {i}: {share:.2f} of it are visible",
             )
         covered |= core

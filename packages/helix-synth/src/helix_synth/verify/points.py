@@ -143,6 +143,9 @@ def solids(spec: Spec, sample: Sample) -> list[str]:
     name = _ORDER[sample["label"]]
     off = distance(name, own)
     p.unless(off <= 6.5 * noise + 5e-6, f"points: up to {off.max():.2g} off the {name}")
+    rms = math.sqrt(float((off * off).mean()))
+    bound = noise * math.sqrt(1 + 6 * math.sqrt(2 / n) + 12 / n) + 5e-6
+    p.unless(rms <= bound, f"points: {rms:.2g} off the {name} on the whole")
     if p:
         return p
     # along its normal a point leaves the surface as fast as it moves
@@ -160,6 +163,8 @@ def solids(spec: Spec, sample: Sample) -> list[str]:
         away = (local * (own - own.mean(0))).sum(1)
         p.unless((away > -0.1).mean() > 0.98, "normals: they point inward")
     if n >= 64:
+        # by the divergence theorem it is three volumes over the area
+        p.unless((local * own).sum(1).mean() > 0.02, "normals: they point inward")
         rounded = np.unique(sample["points"], axis=0)
         p.unless(len(rounded) >= 0.98 * n, "points: repeated")
         far = np.abs(own.mean(0)[:2]).max()

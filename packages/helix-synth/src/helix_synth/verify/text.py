@@ -21,7 +21,8 @@ def _text(sample: Sample, other: str, kind: type) -> tuple[Problems, str]:
     good = good and p.unless(
         type(sample[other]) is kind, f"{other}: not {kind.__name__}"
     )
-    return p, sample["text"] if good and sample["text"] else ""
+    good = good and p.unless(sample["text"] != "", "text: empty")
+    return p, sample["text"] if good else ""
 
 
 def _says(p: Problems, sample: Sample, name: str, want: object) -> list[str]:
@@ -100,6 +101,8 @@ def logic(spec: Spec, sample: Sample) -> list[str]:
     given, _, formula = text.partition(" : ")
     values = {name: bit == "1" for name, bit in re.findall(r"([p-y])=([01])", given)}
     p.unless(len(values) == spec["variables"], f"text: {len(values)} variables")
+    written = " ".join(f"{name}={int(bit)}" for name, bit in values.items())
+    p.unless(given == written, "text: more than values before the formula")
     parser = _Formula(formula, values)
     try:
         truth = parser.value()

@@ -205,6 +205,13 @@ def counts(spec: Spec, sample: Sample) -> list[str]:
         abs(dispersion - 1) < 6.5 * spread + 20 / n, f"dispersion {dispersion:.2f}"
     )
     p.unless(x < rate + 7 * np.sqrt(rate) + 10, "a count far above its rate")
+    # two of a rate are equal with probability exp(-2 rate) I0(2 rate), below this
+    twice = np.minimum(1 / np.sqrt(1 + 4 * np.minimum(rate[1:], rate[:-1])), 1)
+    repeats = int((x[1:] == x[:-1]).sum())
+    p.unless(
+        repeats <= twice.sum() + 6 * math.sqrt(twice.sum()) + 8,
+        f"{repeats} counts are those before them",
+    )
     # the rate is a cosine above its mean: a straight recurrence of its differences
     if n >= 64:
         mean = rate.max() / 2 + rate.min() / 2
@@ -268,8 +275,8 @@ def logistic_map(spec: Spec, sample: Sample) -> list[str]:
 _TOKEN = re.compile(r"[()+*]|[a-z]+\([^()]*\)")
 
 
-def _covariance(text: str, t: np.ndarray) -> np.ndarray:
-    """The covariance of an expression on these times, kernel by kernel."""
+def _covariance(text: str, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """The covariance of an expression between times s and t, kernel by kernel."""
     stack: list[object] = []
     for token in _TOKEN.findall(text):
         if token == ")":
@@ -279,28 +286,45 @@ def _covariance(text: str, t: np.ndarray) -> np.ndarray:
         elif token in "(+*":
             stack.append(token)
         else:
-            stack.append(_kernel(token, t))
+            stack.append(_kernel(token, s, t))
     (k,) = stack
     return np.asarray(k)
 
 
-def _kernel(token: str, t: np.ndarray) -> np.ndarray:
+def _kernel(token: str, s: np.ndarray, t: np.ndarray) -> np.ndarray:
     kind, _, value = token[:-1].partition("(")
     v = float(value)
-    d = t[:, None] - t
+    d = s - t
     if kind == "periodic":
         return np.asarray(np.exp(-2 * np.sin(math.pi * d * 1024 / v) ** 2))
     if kind == "dot":
-        return v * v + np.outer(t, t)
+        return np.asarray(v * v + s * t)
     if kind == "rbf":
         return np.asarray(np.exp(-(d**2) / (2 * v * v)))
     if kind == "rq":
         return np.asarray((1 + d**2 / (2 * v)) ** -v)
     if kind == "white":
-        return v * np.eye(len(t))
+        return np.where(d == 0, v, 0.0)
     if kind == "constant":
-        return np.full((len(t), len(t)), v)
+        return np.full(d.shape, v)
     raise ValueError(kind)
+
+
+def _bends(p: Problems, text: str, x: np.ndarray) -> None:
+    """Every value, and every second difference, against its own deviation."""
+    t = np.arange(len(x)) / (len(x) - 1)
+    variance = _covariance(text, t, t)
+    p.unless(x * x <= 49 * variance * (1 + 1e-6) + 1e-12, "a value out of its kernel")
+    one, two = _covariance(text, t[:-1], t[1:]), _covariance(text, t[:-2], t[2:])
+    of = variance[:-2] + 4 * variance[1:-1] + variance[2:]
+    of = of - 4 * one[:-1] - 4 * one[1:] + 2 * two
+    rounding = 4e-7 * float(np.abs(x).max()) + 1e-7 * np.sqrt(variance.max())
+    bend = x[:-2] - 2 * x[1:-1] + x[2:]
+    p.unless(bend**2 <= 49 * np.maximum(of, 0) + 49 * rounding**2, "a spike")
+    moving = of > 100 * rounding**2
+    if moving.sum() > 50:
+        still = float((np.abs(bend[moving]) <= rounding).mean())
+        p.unless(still < 0.2, f"{still:.0%} of it stand still")
 
 
 def kernel_synth(spec: Spec, sample: Sample) -> list[str]:
@@ -317,7 +341,8 @@ def kernel_synth(spec: Spec, sample: Sample) -> list[str]:
     at = np.unique(np.linspace(0, n - 1, min(n, 48)).round().astype(int))
     at = np.unique(np.concatenate([at, np.arange(n // 3, min(n // 3 + 16, n))]))
     try:
-        k = _covariance(text, at / (n - 1))
+        times = at / (n - 1)
+        k = _covariance(text, times[:, None], times)
     except (ValueError, IndexError, TypeError) as e:
         p.append(f"kernel: {text!r} is no expression ({e})")
         return p
@@ -333,4 +358,6 @@ def kernel_synth(spec: Spec, sample: Sample) -> list[str]:
     w = ((float(z @ z) / m) ** (1 / 3) - (1 - 2 / (9 * m))) / math.sqrt(2 / (9 * m))
     p.unless(-5.5 < w < 5.2, f"not of its kernel ({w:.1f} deviations)")
     p.unless(np.abs(z) < 6.5, "not of its kernel (a direction)")
+    if n >= 16:
+        _bends(p, text, x)
     return p

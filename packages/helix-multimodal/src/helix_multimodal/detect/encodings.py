@@ -54,10 +54,11 @@ def sane(text: str) -> bool:
 
 def wide(window: bytes, whole: bool) -> str:
     """UTF-16 or UTF-32 without a mark, or an empty string."""
-    n = len(window) & ~3
+    probe = window[:512]  # the whole window is decoded where this fits
+    n = len(probe) & ~3
     if len(window) < 4 or (whole and len(window) % 2):
         return ""
-    zeros = [window[i:n:4].count(0) for i in range(4)]
+    zeros = [probe[i:n:4].count(0) for i in range(4)]
     quarter = n // 4
     few = quarter // 8
     if zeros[3] == quarter and zeros[0] <= few and 2 * zeros[2] > quarter:
@@ -65,7 +66,7 @@ def wide(window: bytes, whole: bool) -> str:
     elif zeros[0] == quarter and zeros[3] <= few and 2 * zeros[1] > quarter:
         names = ["utf-32-be"]
     else:
-        names = _orders(window[:n], zeros[0] + zeros[2], zeros[1] + zeros[3])
+        names = _orders(probe[:n], zeros[0] + zeros[2], zeros[1] + zeros[3])
     for name in names:
         text = decode(window, name, whole)
         if text and sane(text) and _letters(text) and (len(names) == 1 or _east(text)):

@@ -169,7 +169,10 @@ def obj(window: bytes, whole: bool) -> Hit:
     """Wavefront OBJ: vertices, and nothing but its statements."""
     if not whole:
         window = window[: window.rfind(b"\n") + 1]
-    words = set(_WORDS.findall(window))
+    words = {x.partition(b" ")[0].rstrip() for x in window.split(b"\n")}
+    words = {x for x in words if x and not x.startswith(b"#")}
+    if not words <= _STATEMENTS:  # indented, or with tabs
+        words = set(_WORDS.findall(window))
     if b"v" not in words or not words <= _STATEMENTS:
         return None
     rows = window.split(b"\n", 40)[:40]

@@ -17,9 +17,11 @@ _ZIPS = frozenset(
 )
 _TEXTS = frozenset({"text", "document", "table"})
 # formats whose readers look for a signature behind whatever stands in front
-_SOUGHT: tuple[tuple[bytes, str], ...] = (
-    (b"7z\xbc\xaf\x27\x1c", "7z"),
-    (b"Rar!\x1a\7", "rar"),
+# (signature, name, how an archive of it ends)
+_RAR_ENDS = (b"\xc4\x3d\x7b\0\x40\7\0", b"\x1d\x77\x56\x51\3\5\4\0")
+_SOUGHT: tuple[tuple[bytes, str, bytes | tuple[bytes, ...]], ...] = (
+    (b"7z\xbc\xaf\x27\x1c", "7z", b"\0"),
+    (b"Rar!\x1a\7", "rar", _RAR_ENDS),
 )
 _ENDS = {
     "png": b"IEND\xaeB`\x82",
@@ -89,9 +91,9 @@ def _behind(
     head: bytes, tail: bytes, size: int, clean: bool, first: str, out: list[Detection]
 ) -> None:
     """7z and RAR in the first KiB, or behind the end of the first format."""
-    for magic, name in _SOUGHT:
+    for magic, name, ends in _SOUGHT:
         at = head.rfind(magic, 1, 1024)
-        if at < 0 and not clean:
+        if at < 0 and not clean and tail.endswith(ends):
             at = tail.rfind(magic)
             at = at + size - len(tail) if at >= 0 else -1
         if at > 0 and name != first:

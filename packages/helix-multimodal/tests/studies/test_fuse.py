@@ -38,10 +38,10 @@ def test_tokens(voices):
 
 def test_no_image_is_in_both_halves_and_labels_are_of_pairs(voices):
     rng = np.random.default_rng(0)
-    _, _, y = fuse.pairs("mod10", rng, 500, True)
-    assert set(y) == set(range(10))
-    _, _, y = fuse.pairs("xor", rng, 500, False)
-    assert 0.4 < y.mean() < 0.6
+    _, _, y, a, b = fuse.pairs("mod10", rng, 500, True)
+    assert set(y) == set(range(10)) and (y == (a + b) % 10).all()
+    _, _, y, a, b = fuse.pairs("xor", rng, 500, False)
+    assert 0.4 < y.mean() < 0.6 and (y == (a % 2 != b % 2)).all()
 
 
 @pytest.mark.parametrize("mode", [*fuse.LEARNERS, "late", "single"])

@@ -141,6 +141,17 @@ def test_vectors_are_as_wide_as_a_loop_allows(device):
     assert "vectorize" not in OpenClRenderer(program, "items", vector=16).source()
 
 
+def test_kernels_take_the_vectors_of_the_device(device, monkeypatch):
+    monkeypatch.setattr(device, "vector", 4)
+    program, memories, sizes = overtaken(32)
+    launch = device.compile(program, False)
+    render_programs.compare(
+        (program, memories, sizes), runner(device, lambda p: launch)
+    )
+    sources = [form.source for form in launch.forms.values()]
+    assert any("vectorize_width(4)" in s for s in sources) == device.on_cpu
+
+
 def test_programs_of_primitives_round_as_these_do(device):
     from helix_core.loop import Builder
 

@@ -148,9 +148,10 @@ class ProgramLaunch:
         """The kernel of one form of the program."""
         made = self.forms.get(name)
         if made is None:
-            r = OpenClRenderer(self.program, name, local, self.wide, self.device.fma)
+            d = self.device
+            r = OpenClRenderer(self.program, name, local, self.wide, d.fma, d.vector)
             source, count = r.source(), len(self.program.args)
-            made = Kernel(self.device, source, r.symbol, r.local, count, len(r.numbers))
+            made = Kernel(d, source, r.symbol, r.local, count, len(r.numbers))
             made = self.forms.setdefault(name, made)
         return made
 

@@ -92,6 +92,19 @@ roman Roman Roman numerals.
 number_words NumberWords Numbers in English words.
 """
 
+_AUDIO = """
+tones Tones A sine.
+chirps Chirps A sweep from one frequency to another.
+fm FM A sine whose phase another moves.
+notes Notes A note of a flute, organ, clarinet or trumpet.
+chords Chords Three notes: major, minor, diminished or augmented.
+plucks Plucks A plucked string.
+bells Bells A bell.
+clicks Clicks A metronome.
+dtmf Dtmf What was dialled?
+morse Morse Letters in Morse code.
+"""
+
 _POINTS = """
 solids Solids Points on the surfaces of twenty solids, with normals.
 """
@@ -116,6 +129,7 @@ ENTRIES = [
     *_read(_GRAPHS, "graphs", "graph"),
     *_read(_TIME_SERIES, "time_series", "time_series"),
     *_read(_TEXT, "text", "text"),
+    *_read(_AUDIO, "audio", "audio"),
     *_read(_POINTS, "points", "points"),
     *_read(_TABLES, "tables", "table"),
 ]

@@ -22,7 +22,7 @@ _COUNT = """
 import json
 import helix_core as hx
 found = hx.PRIMITIVES.values()
-vocabulary = getattr(hx.contracts, "SCALAR_OPS", ())
+from helix_core.loop import SCALAR_OPS as vocabulary
 print(json.dumps({
     "required primitives": sum(p.required for p in found),
     "primitives": sum(p.category != "HOST" for p in found),  # linear algebra beside

@@ -180,6 +180,15 @@ def test_forged_fields_never_raise() -> None:
             assert detect(bytes(forged)).format in FORMATS
 
 
+@pytest.mark.parametrize("version", range(9))
+def test_old_musepack_has_one_word_of_header(version: int) -> None:
+    word = 1 | 27 << 6 | version << 11 | 1 << 21
+    data = struct.pack("<II", word, 900) + bytes(range(1, 64))
+    assert (detect(data).format == "musepack") == (4 <= version <= 6)
+    forced = struct.pack("<II", word | 1 << 23, 900) + bytes(range(1, 64))
+    assert detect(forced).format != "musepack"
+
+
 def test_no_bytes_are_empty() -> None:
     assert detect(b"").format == "empty"
     assert detect(b"").modality == "bytes"

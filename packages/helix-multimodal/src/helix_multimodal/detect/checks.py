@@ -245,6 +245,18 @@ def musepack(head: bytes, tail: bytes, size: int) -> Check:
     return found("musepack", "MP+ 7") if head[3:4] and head[3] & 15 == 7 else None
 
 
+def musepack_old(head: bytes, tail: bytes, size: int) -> Check:
+    """Stream versions 4 to 6: one word of fixed fields, then the number of frames.
+
+    Bits 0-5 blocks (1), 6-10 bands, 11-20 version, 21 mid/side, 22-31 zero (libmpcdec).
+    """
+    word = _le(head, 0, 4)
+    fits = word & 0xFFC0003F == 1 and 4 <= word >> 11 & 0x3FF <= 6
+    if not fits or size < 12 or not _le(head, 4, 4):
+        return None
+    return found("musepack", "header of stream version 4 to 6", 0, FRAME_SYNC)
+
+
 def optimfrog(head: bytes, tail: bytes, size: int) -> Check:
     """OFR and the size of its header."""
     return found("optimfrog", "OFR, header") if 12 <= _le(head, 4, 4) <= 64 else None

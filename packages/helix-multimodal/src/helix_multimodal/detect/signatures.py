@@ -110,6 +110,7 @@ _LATE: tuple[Rule, ...] = (
     checks.pyc,
     checks.safetensors,
     checks.dicom_bare,
+    checks.musepack_old,
     checks.tga,
 )
 

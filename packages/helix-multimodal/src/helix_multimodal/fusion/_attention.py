@@ -9,10 +9,11 @@ import helix_core as hx
 
 try:
     from helix_layers import MLP, CrossAttention, LayerNorm
-except ImportError as error:  # pragma: no cover
-    raise ImportError(
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
         "[fusion] expected helix-layers; got none installed. "
-        "Hint: pip install 'helix-multimodal[fusion]'"
+        "Hint: pip install 'helix-multimodal[fusion]'",
+        name=error.name,
     ) from error
 
 

@@ -243,6 +243,23 @@ def test_prose_that_begins_like_a_format(data: bytes, name: str) -> None:
     assert detect(data).format == name
 
 
+@pytest.mark.parametrize(
+    ("rows", "name"), [(100, "text"), (256, "text"), (1000, "xyz")]
+)
+def test_colours_are_no_points(rows: int, name: str) -> None:
+    shares = np.random.default_rng(0).random((rows, 3))
+    lines = [" ".join(f"{x:.6f}" for x in row) for row in shares]
+    assert detect("\r\n".join([*lines, ""]).encode()).format == name
+    outside = [" ".join(f"{x:.6f}" for x in row) for row in 3 * shares - 1]
+    assert detect("\n".join([*outside, ""]).encode()).format == "xyz"
+
+
+def test_tiles_are_no_gltf() -> None:
+    asset = b'{"asset": {"version": "1.0"}'
+    assert detect(asset + b', "scenes": []}').format == "gltf"
+    assert detect(asset + b', "geometricError": 1.0, "root": {}}').format == "json"
+
+
 RAW = bytes(range(256)) * 8
 
 

@@ -101,7 +101,8 @@ def json_like(window: bytes, whole: bool, end: bytes) -> Hit:
     if last != (b"}" if window.startswith(b"{") else b"]"):
         return None
     if window.startswith(b"{"):
-        if _ASSET.search(window) or _ASSET.search(end):
+        gltf = _ASSET.search(window) or _ASSET.search(end)
+        if gltf and b'"geometricError"' not in window:  # that is a set of 3D tiles
             return found("gltf", "asset and its version", 0, GRAMMAR)
         if b'"cells"' in window and b'"cell_type"' in window:
             return found("ipynb", "cells of a notebook", 0, GRAMMAR)
@@ -221,6 +222,17 @@ def columns(window: bytes, whole: bool) -> Hit:
     return None
 
 
+_SHARE = re.compile(rb"(?:0?\.\d+|[01]|0\.\d*|1\.0*)(?:[eE]-\d+|[eE]\+00)?")
+
+
+def palette(window: bytes, size: int) -> bool:
+    """Three columns of shares, at most 256 rows: colours rather than points."""
+    rows = window[:1024].split(b"\n")[:-1]
+    cells = b" ".join(rows).split()
+    few = size * len(rows) <= 257 * sum(map(len, rows)) + 257 * len(rows)
+    return few and len(cells) == 3 * len(rows) and all(map(_SHARE.fullmatch, cells))
+
+
 def delimited(window: bytes, whole: bool) -> Hit:
     """CSV and TSV: at least two rows with as many fields, more than one."""
     for mark, name in ((b",", "csv"), (b"\t", "tsv"), (b";", "csv"), (b"|", "csv")):
@@ -310,7 +322,7 @@ _BY_FIRST: dict[int, tuple[Callable[[bytes, bool], Hit], ...]] = {
 }
 
 
-def read(window: bytes, whole: bool, end: bytes) -> Hit:
+def read(window: bytes, whole: bool, end: bytes, size: int) -> Hit:
     """The format of a text.
 
     Parameters
@@ -321,6 +333,8 @@ def read(window: bytes, whole: bool, end: bytes) -> Hit:
         The window is all there is.
     end : bytes
         The last bytes of the file.
+    size : int
+        Of the file.
     """
     if not window:
         return None
@@ -331,7 +345,7 @@ def read(window: bytes, whole: bool, end: bytes) -> Hit:
             return hit
     for rule in _BY_FIRST.get(first, ()):
         hit = rule(window, whole)
-        if hit:
+        if hit and not (hit.format == "xyz" and palette(window, size)):
             return hit
     hit = pickle_text(window, whole, end) if first in b"(c]}" else None
     return hit or delimited(window, whole)

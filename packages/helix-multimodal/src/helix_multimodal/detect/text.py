@@ -122,7 +122,7 @@ def is_utf8_end(end: bytes) -> bool:
 
 def _utf8(window: bytes, tail: bytes, size: int) -> Detection:
     whole = size <= len(window)
-    hit = grammars.read(window.lstrip(), whole, tail[-WINDOW:])
+    hit = grammars.read(window.lstrip(), whole, tail[-WINDOW:], size)
     if hit is not None:
         return found(
             hit.format,
@@ -148,7 +148,8 @@ def _text(
     """The format of a decoded text, with what decided the encoding."""
     window = text.encode("utf-8", "replace")
     whole = size <= WINDOW
-    hit = grammars.read(window.lstrip(), whole, _end(tail, encoding, window, whole))
+    end = _end(tail, encoding, window, whole)
+    hit = grammars.read(window.lstrip(), whole, end, size)
     name = "text" if hit is None else hit.format
     f = FORMATS[name]
     evidence = (Evidence(0, rule), *(() if hit is None else hit.evidence))

@@ -15,6 +15,7 @@ from helix_core import CompileError, DeviceError, OutOfMemory
 from helix_core.contracts import DeviceInfo
 from helix_core.loop import SCALAR_OPS, LoopProgram
 
+from helix_hal.cuda.gemm import Gemm
 from helix_hal.cuda.renderer import ROWS, CudaRenderer
 from helix_hal.cuda.scalars import functions
 from helix_hal.loop.device import Features, Launch
@@ -59,6 +60,7 @@ class CudaDevice:
         self._turn = _SIMULATOR if self.simulated else nullcontext()
         self.features = replace(FEATURES, group=4) if self.simulated else FEATURES
         self.info = self._info()
+        self.gemm = Gemm(self)
 
     def _info(self) -> DeviceInfo:
         dtypes = tuple(sorted(self.features.dtypes))
@@ -171,14 +173,26 @@ class CudaDevice:
                 rows = prod(extents[:-1])
                 along = -(-extents[-1] // local)
                 grid = (along, min(rows, ROWS), -(-rows // ROWS))
-            flat = [m.view(d) for m, d in zip(memories, dtypes, strict=True)]
-            try:
-                with self._turn, self.cuda.gpus[self.index]:
-                    run[grid, local](*flat, *offsets, *sizes)
-            except Exception as e:
-                raise self._lost(e) from e
+            self.start(run, grid, local, memories, dtypes, (*offsets, *sizes))
 
         return launch
+
+    def start(
+        self,
+        kernel: Any,
+        grid: tuple[int, ...],
+        local: int,
+        memories: Sequence[Any],
+        dtypes: Sequence[Any],
+        numbers: Sequence[int],
+    ) -> None:
+        """Launch a kernel of arrays and whole numbers."""
+        flat = [m.view(d) for m, d in zip(memories, dtypes, strict=True)]
+        try:
+            with self._turn, self.cuda.gpus[self.index]:
+                kernel[grid, local](*flat, *numbers)
+        except Exception as e:
+            raise self._lost(e) from e
 
     def _build(self, program: LoopProgram, mode: str) -> tuple[Any, int]:
         renderer = CudaRenderer(program, mode=mode, local=self.features.group)
@@ -212,21 +226,35 @@ def ptx(program: LoopProgram, capability: tuple[int, int], mode: str = "point") 
     ------
     CompileError
     """
+    renderer = CudaRenderer(legal(program, FEATURES), mode=mode, local=128)
+    kernel = kernel_of(renderer, False)
+    dtypes = [_BITS.get(a.dtype, a.dtype) for a in program.args]
+    try:
+        return ptx_of(kernel, dtypes, len(dtypes) + len(program.sizes), capability)
+    except CompileError as e:
+        raise CompileError(f"[{program.name}] {e}\n{renderer.source()}") from e
+
+
+def ptx_of(
+    kernel: Any, dtypes: Sequence[Any], numbers: int, capability: tuple[int, int]
+) -> str:
+    """The PTX of a kernel of arrays and whole numbers, with no GPU at hand.
+
+    Raises
+    ------
+    CompileError
+    """
     from numba import types
     from numba.np.numpy_support import from_dtype
 
-    renderer = CudaRenderer(legal(program, FEATURES), mode=mode, local=128)
-    kernel = kernel_of(renderer, False)
-    dtypes = [np.dtype(_BITS.get(a.dtype, a.dtype)) for a in program.args]
-    arrays = [types.Array(from_dtype(d), 1, "C") for d in dtypes]
-    indices = [types.int64] * (len(arrays) + len(program.sizes))
+    arrays = [types.Array(from_dtype(np.dtype(d)), 1, "C") for d in dtypes]
     try:
         with _no_gpu(capability):
             text, _ = import_module("numba.cuda").compile_ptx(
-                kernel.py_func, (*arrays, *indices), cc=capability
+                kernel.py_func, (*arrays, *[types.int64] * numbers), cc=capability
             )
     except Exception as e:
-        raise CompileError(f"[{program.name}] {e}\n{renderer.source()}") from e
+        raise CompileError(f"[ptx] {type(e).__name__}: {e}") from e
     return str(text)
 
 

@@ -291,7 +291,7 @@ def run_bounded(
         )
         try:
             code = child.wait(timeout)
-            how = "" if code == 0 else _ending(code)
+            how = "" if code == 0 else ending(code)
         except subprocess.TimeoutExpired:
             how = f"no answer in {timeout:g} s"
         finally:
@@ -305,7 +305,8 @@ def run_bounded(
     return Finished(how, *texts)
 
 
-def _ending(code: int) -> str:
+def ending(code: int) -> str:
+    """How a process ended, in words, by its exit code."""
     if WINDOWS and code & 0xC0000000 == 0xC0000000:
         return f"the process died of {code & 0xFFFFFFFF:#x}"
     if code >= 0:
@@ -328,3 +329,62 @@ def on_fork_child(fn: Any) -> None:
     """Call ``fn()`` in every forked child, where processes fork."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=fn)
+
+
+# ----------------------------------------------------- limits of a process on itself
+def contain(files: int = 64) -> None:
+    """Give up what reading foreign bytes does not need.
+
+    No core dumps, no writing to files, ``files`` open ones, no new privileges. Does
+    what the system has; on Windows nothing.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    wanted = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 0, "RLIMIT_NOFILE": files}
+    for name, most in wanted.items():
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(getattr(resource, name), (most, most))
+    if sys.platform == "linux":
+        import ctypes
+
+        no_new_privileges = 38  # linux/prctl.h
+        ctypes.CDLL(None).prctl(no_new_privileges, 1, 0, 0, 0)
+
+
+def limit_growth(n_bytes: int | None) -> None:
+    """Let this process's address space grow by so much from now; None lifts it.
+
+    Beyond it allocations fail. Nothing on systems that cannot tell or limit it.
+    """
+    try:
+        import resource
+
+        with open("/proc/self/statm", encoding="ascii") as f:
+            now = int(f.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (ImportError, OSError):
+        return
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    soft = hard if n_bytes is None else now + n_bytes
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def limit_cpu(seconds: float | None) -> None:
+    """End this process when it computes for longer from now; None lifts it.
+
+    Nothing where the system has no such limit.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    now = used.ru_utime + used.ru_stime
+    soft = hard if seconds is None else int(now + seconds) + 1
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))

@@ -1,6 +1,8 @@
 """Bytes of any kind to tensors, safely."""
 
 from ._version import __version__ as __version__
+from .decode import decode as decode
+from .decode import header as header
 from .detect import detect as detect
 from .detect import detect_file as detect_file
 from .detection import Detection as Detection

@@ -23,7 +23,9 @@ def helix_detectors() -> list[DetectorSpec]:
 
 @hookimpl
 def helix_decoders() -> list[DecoderSpec]:
-    return []
+    from .decode._specs import SPECS
+
+    return SPECS
 
 
 @hookimpl

@@ -1,0 +1,32 @@
+"""Records of this package's decoders: dotted paths, nothing imported."""
+
+from __future__ import annotations
+
+from helix_core.contracts import DecoderSpec
+
+
+def _own(
+    name: str, modality: str, formats: str = "", suffix: str = "", file: str = ""
+) -> DecoderSpec:
+    module = f"helix_multimodal.decode.{file or name}"
+    return DecoderSpec(
+        name=name,
+        factory=f"{module}:decode{suffix}",
+        header=f"{module}:header{suffix}",
+        formats=tuple((formats or name).split()),
+        modality=modality,
+        priority=10,
+    )
+
+
+SPECS = [
+    _own("png", "image"),
+    _own("pnm", "image", "pnm pfm"),
+    _own("farbfeld", "image", suffix="_farbfeld", file="pnm"),
+    _own("qoi", "image"),
+    _own("wav", "audio"),
+    _own("aiff", "audio"),
+    _own("au", "audio", suffix="_au", file="aiff"),
+    _own("npy", "arrays"),
+    _own("npz", "arrays", suffix="_npz", file="npy"),
+]

@@ -32,6 +32,7 @@ _USAGE = (
 _RING = 1 << 16  # bytes of launches' numbers in one pass
 _BATCH = 256  # launches of a pass
 _STAGED = 1 << 24  # bytes of the buffer through which reads go
+_LOST = "device is lost"
 _EAGER = 1 << 20  # bytes of a write from which it is sent at once
 
 
@@ -271,6 +272,8 @@ class WebGpuDevice:
         Raises
         ------
         CompileError
+        DeviceError
+            If the device is gone.
         """
         try:
             module = shader_module(self.gpu, source, name)
@@ -279,6 +282,8 @@ class WebGpuDevice:
                 layout=layout.pipeline, compute=stage, label=name
             )
         except wgpu.GPUError as e:
+            if _LOST in str(e):
+                raise self.lost(name, e) from e
             raise CompileError(
                 f"[{name}] expected a kernel that {self.name!r} ({self.info.name}, "
                 f"{self.info.driver}) compiles; got\n{e}\n\n{source}"

@@ -123,14 +123,20 @@ class Gemm:
             folder = cache.folder()
             key = ("webgpu tile", info.name, info.driver, self.tiles())
             path = None if folder is None else cache.entry(folder, key)
-            data = None if path is None else cache.read(path)
-            if data is not None:
-                self.chosen = Tile(*json.loads(data))
-            else:
+            self.chosen = self._known(None if path is None else cache.read(path))
+            if self.chosen is None:
                 self.chosen = self._measured(engine)
                 if path is not None:
                     cache.save(path, json.dumps(self.chosen).encode())
         return self.chosen
+
+    def _known(self, data: bytes | None) -> Tile | None:
+        """The tile of an entry, if it is one that this device may choose."""
+        try:
+            named = json.loads(data or b"null")
+        except ValueError:
+            return None
+        return next((t for t in self.tiles() if list(t) == named), None)
 
     def _measured(self, engine: Engine) -> Tile:
         shape, dtype = (1, _TRIAL, _TRIAL), as_dtype("float32")
@@ -142,8 +148,10 @@ class Gemm:
         for t in self.tiles():
             try:
                 seconds[t] = self._seconds(t, xs)
-            except CompileError:  # more registers or memory than there are
-                continue
+            except CompileError as e:  # more registers or memory than there are
+                refused = e
+        if not seconds:
+            raise refused
         return min(seconds, key=lambda t: seconds[t])
 
     def _seconds(self, tile: Tile, xs: list[Any]) -> float:

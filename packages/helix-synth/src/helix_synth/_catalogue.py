@@ -105,6 +105,19 @@ dtmf Dtmf What was dialled?
 morse Morse Letters in Morse code.
 """
 
+_VIDEO = """
+bouncing Bouncing A thing that bounces off four walls.
+falling Falling A thing that falls and jumps up again.
+thrown Thrown A thing on a parabola.
+colliding Colliding One thing hits another, and stops.
+pendulum Pendulum A thing that hangs and swings.
+spring Spring A thing on a damped spring.
+orbiting Orbiting A thing that circles the middle.
+sliding Sliding A thing of constant velocity.
+spinning Spinning A thing that turns in its place.
+growing Growing A thing that grows or shrinks.
+"""
+
 _POINTS = """
 solids Solids Points on the surfaces of twenty solids, with normals.
 """
@@ -130,6 +143,7 @@ ENTRIES = [
     *_read(_TIME_SERIES, "time_series", "time_series"),
     *_read(_TEXT, "text", "text"),
     *_read(_AUDIO, "audio", "audio"),
+    *_read(_VIDEO, "video", "video"),
     *_read(_POINTS, "points", "points"),
     *_read(_TABLES, "tables", "table"),
 ]

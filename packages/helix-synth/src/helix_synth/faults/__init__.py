@@ -14,14 +14,14 @@ from .. import registry
 from .._block import Sample
 from .._digest import sample_digest
 from ..generator import Generator
-from . import general, images, sequences, signals, structures
+from . import films, general, images, sequences, signals, structures
 from ._fault import FAULTS as FAULTS
 from ._fault import Fault as Fault
 from ._fault import copied
 
 __all__ = ["FAULTS", "Caught", "Fault", "catch_rates", "false_rejects", "inject"]
 
-_MODULES = (general, images, sequences, signals, structures)
+_MODULES = (films, general, images, sequences, signals, structures)
 
 
 class Caught(NamedTuple):

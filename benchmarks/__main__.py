@@ -18,7 +18,7 @@ from . import environment, harness, results
 from .case import Case
 from .worker import Worker, WorkerError
 
-SUITES = ("spine", "breadth", "backends")
+SUITES = ("spine", "breadth", "backends", "data")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

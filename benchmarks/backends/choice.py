@@ -81,7 +81,7 @@ def results() -> dict[str, Result]:
     import helix_core as hx
     from helix_core._survey import survey
 
-    devices = [f.name for f in survey() if f.profile is not None]
+    devices = [f.name for f in survey(fresh=True) if f.profile is not None]
     out = {}
     for name, make in WORKLOADS.items():
         graph = make()

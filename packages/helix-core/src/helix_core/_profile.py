@@ -28,6 +28,7 @@ _FORMAT = 3  # of the file: a higher one is measured again
 _SECONDS = 0.01  # to repeat a measurement for
 CALM = 1.5  # processes that want to run, for each CPU
 _ROUNDS = 4  # at least: others may be busy, and the best of several counts
+_SURE = 1.2  # times the best, for the second best: else it goes on for a while
 _SHARED = 2e-6  # a transfer of 4 MiB that takes no longer moves nothing
 _N = 192  # a matrix product that every device finishes at once
 _BIG = 4096  # side of the larger one is chosen so that it takes about _SECONDS
@@ -121,17 +122,19 @@ class _Bench:
         """Of one call, at best; the first is not counted: it may compile."""
         fn()
         self.backend.synchronize(self.device)
-        best, end, rounds = math.inf, time.perf_counter() + _SECONDS, 0
+        times: list[float] = []
+        start = time.perf_counter()
         while True:
             begin = time.perf_counter()
             outs = [fn() for _ in range(calls)]
             self.backend.synchronize(self.device)
             now = time.perf_counter()
-            best = min(best, (now - begin) / calls)
+            times = sorted([*times, (now - begin) / calls])[:_ROUNDS]
             del outs
-            rounds += 1
-            if now > end and (rounds >= _ROUNDS or best > 5 * _SECONDS):
-                return max(best, 1e-9)
+            sure = len(times) == _ROUNDS and times[1] < _SURE * times[0]
+            passed = (now - start) / _SECONDS
+            if passed > 5 or (passed > 1 and sure):
+                return max(times[0], 1e-9)
 
     def run(self, name: str, *buffers: Any, calls: int = 1, **attrs: Any) -> float:
         """Seconds of a primitive."""

@@ -227,6 +227,30 @@ def test_a_trial_outweighs_predictions(machine, monkeypatch):
     assert all(r.why.endswith("x as long, not tried") for r in table.rows[1:])
 
 
+def test_close_ones_are_tried_twice_and_an_import_is_no_trial(machine, monkeypatch):
+    x = hx.ones((1024, 1024), device="numpy")
+    graph = hx.trace(lambda x: x @ x).graph(x)
+    machine(cpu=CPU, torch_cpu=CPU, xla_0=CPU)
+    clock, seen = [0.0], []
+    monkeypatch.setattr(_auto.time, "perf_counter", lambda: clock[0])
+
+    def load(device):
+        clock[0] += 100.0
+        return device
+
+    monkeypatch.setattr(hx.Device, "backend", property(load))
+    first = {"cpu": 0.6, "torch:cpu": 0.5, "xla:0": 5.0}
+
+    def run(device):
+        again = device.name in seen
+        seen.append(device.name)
+        return 0.4 if again and device.name == "cpu" else first[device.name]
+
+    table = explain_auto(graph, trial=5.0, run=run)
+    assert sorted(seen) == ["cpu", "cpu", "torch:cpu", "torch:cpu", "xla:0"]
+    assert (table.device.name, table.rows[0].measured) == ("cpu", 0.4)
+
+
 def test_the_work_itself_may_be_tried(machine):
     x = hx.ones((512, 512), device="numpy")
     graph = hx.trace(lambda x: x @ x).graph(x)

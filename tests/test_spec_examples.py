@@ -53,3 +53,24 @@ def test_a_state_space_block_and_a_linear_layer():
     np.testing.assert_allclose(linear.weight.grad.numpy(), want, rtol=1e-4, atol=1e-6)
     for name, p in s4_block.named_parameters():
         assert p.grad.shape == p.shape and np.abs(p.grad.numpy()).max() > 0, name
+
+
+def test_synthetic_data_of_every_kind():
+    from helix_synth import SyntheticDataSystem
+
+    s = SyntheticDataSystem(seed=0)
+    sequences = s.generate_sequences(1000)
+    images = s.generate_images(500)
+    graphs = s.generate_graphs(200)
+    series = s.generate_time_series(100)
+    text = s.generate_text(1000)
+
+    made = (sequences, images, graphs, series, text)
+    assert [len(m) for m in made] == [1000, 500, 200, 100, 1000]
+    assert sequences.column("inputs").shape == (1000, 512)
+    assert images[3]["image"].shape == (64, 64, 3)
+    assert graphs[0]["edges"].max() < graphs[0]["nodes"]
+    assert np.isfinite(series.column("series")).all()
+    assert isinstance(text[0]["text"], str)
+    again = SyntheticDataSystem(seed=0).generate_sequences(1000)
+    assert again.root == sequences.root != s.generate_sequences(1000, start=1).root

@@ -169,13 +169,13 @@ class SyntheticDataSystem:
     def generate_audio(
         self, n: int, kind: str = DEFAULTS["audio"], **spec: Any
     ) -> Samples:
-        """Sound: ``notes``, ``events``."""
+        """Sound: ``notes``, ``chords``, ``bells``, ``dtmf``, ``morse``, ..."""
         return self.generate(kind, n, **spec)
 
     def generate_video(
         self, n: int, kind: str = DEFAULTS["video"], **spec: Any
     ) -> Samples:
-        """Captioned physics: ``bouncing``, ``pendulum``, ..."""
+        """Captioned physics: ``bouncing``, ``pendulum``, ``colliding``, ..."""
         return self.generate(kind, n, **spec)
 
     def generate_points(
@@ -187,5 +187,5 @@ class SyntheticDataSystem:
     def generate_tables(
         self, n: int, kind: str = DEFAULTS["table"], **spec: Any
     ) -> Samples:
-        """Tables: ``regression``, ``classification``, ``records``."""
+        """Tables: ``regression``, ``blobs``, ``records``."""
         return self.generate(kind, n, **spec)

@@ -29,4 +29,13 @@ SPECS = [
     _own("au", "audio", suffix="_au", file="aiff"),
     _own("npy", "arrays"),
     _own("npz", "arrays", suffix="_npz", file="npy"),
+    _own("ply", "points"),
+    _own("pcd", "points"),
+    _own("xyz", "points", "xyz pts"),
+    _own("obj", "points", suffix="_obj", file="mesh"),
+    _own("off", "points", suffix="_off", file="mesh"),
+    _own("stl", "points", suffix="_stl", file="mesh"),
+    _own("las", "points"),
+    _own("csv", "table", "csv tsv", "_table", "text"),
+    _own("text", "text", "text html xml json jsonl ipynb svg"),
 ]

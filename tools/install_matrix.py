@@ -23,7 +23,11 @@ SUBSETS = (
     "helix-core+helix-layers",
     "helix-core+helix-hammer",
     "helix-core+helix-hal+helix-layers",
+    "helix-core+helix-multimodal",
+    "helix-core+helix-synth",
+    "helix-core+helix-multimodal+helix-synth",
     "helix-core+helix-hal+helix-hammer+helix-layers",
+    "helix-core+helix-hal+helix-hammer+helix-layers+helix-multimodal+helix-synth",
 )
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 

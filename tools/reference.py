@@ -37,6 +37,15 @@ CORE = (
 NAMESPACES = (
     "fft linalg losses optim schedules init array_api files plugins contracts"
 ).split()
+# modules of the other packages that users import by themselves
+MODULES = {
+    "helix_multimodal": (
+        "tensors.image tensors.presets tensors.resize tensors.audio tensors.stft "
+        "tensors.mel tensors.whisper tensors.resample tensors.video tensors.points "
+        "tensors.neighbours tensors.text tensors.pack align fusion"
+    ).split(),
+    "helix_synth": "distributions dataset".split(),
+}
 # an axis written *batch is not emphasis; what stands in backticks stays as it is
 STAR = re.compile(r"(``.*?``|`.*?`)|(?<=[\s(,\[])\*(?=[a-z])")
 
@@ -88,6 +97,10 @@ def pages() -> list[Page]:
             module = importlib.import_module(p.module)
             short = p.module.removeprefix("helix_")
             out.append(_page(short, p.name, module, p.module))
+            for name in MODULES.get(p.module, ()):
+                full = f"{p.module}.{name}"
+                path = f"{short}/{name.replace('.', '-')}"
+                out.append(_page(path, full, importlib.import_module(full), full))
     seen: set[int] = set()
     kept = []
     for page in out:

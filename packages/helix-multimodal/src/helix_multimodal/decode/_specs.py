@@ -38,4 +38,23 @@ SPECS = [
     _own("las", "points"),
     _own("csv", "table", "csv tsv", "_table", "text"),
     _own("text", "text", "text html xml json jsonl ipynb svg"),
+    DecoderSpec(
+        name="sndfile",
+        factory="helix_multimodal.decode.sndfile:decode",
+        header="helix_multimodal.decode.sndfile:header",
+        formats=(
+            "flac",
+            "ogg",
+            "opus",
+            "mp3",
+            "caf",
+            "wav",
+            "aiff",
+            "au",
+            "voc",
+            "8svx",
+        ),
+        modality="audio",
+        extra="audio",
+    ),
 ]

@@ -19,6 +19,11 @@ def _parse(data: Data, what: str) -> tuple[dict[str, Any], memoryview]:
     """The fields of ``fmt`` and the bytes of ``data``; other chunks are passed over."""
     r = Reader(data, what)
     riff, _, wave = r.unpack("<4sI4s")
+    if riff == b"riff":
+        raise UnsupportedFormat(
+            f"[{what}] expected RIFF, RIFX or RF64; got Wave64. "
+            "Hint: pip install 'helix-multimodal[audio]'"
+        )
     if riff not in (b"RIFF", b"RIFX", b"RF64", b"BW64") or wave != b"WAVE":
         raise corrupt(what, "RIFF ... WAVE", (riff, wave))
     order = ">" if riff == b"RIFX" else "<"

@@ -74,3 +74,72 @@ def test_synthetic_data_of_every_kind():
     assert isinstance(text[0]["text"], str)
     again = SyntheticDataSystem(seed=0).generate_sequences(1000)
     assert again.root == sequences.root != s.generate_sequences(1000, start=1).root
+
+
+def test_anything_to_tensors_to_one_sequence_and_one_batch(tmp_path):
+    import asyncio
+    import io
+
+    from helix_multimodal import IntelligentProcessor, unpack
+
+    text_bytes = "Grüße aus 北京".encode()
+    png_bytes = _png(np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
+    wav_bytes = _wav(np.arange(-800, 800, dtype="<i2"), 16_000)
+
+    p = IntelligentProcessor()
+    a, b, c = [p.process_auto(x) for x in (text_bytes, png_bytes, wav_bytes)]
+    fused = p.fuse([a, b, c])
+    batch = p.collate([a, b], return_tensors="helix")
+
+    assert [i.modality for i in (a, b, c)] == ["text", "image", "audio"]
+    assert bytes(a["input_ids"].astype(np.uint8)) == text_bytes
+    pixels = np.rint(b["pixel_values"] * 255).astype(np.uint8).transpose(1, 2, 0)
+    assert pixels.tobytes() == bytes(range(60))
+    assert np.array_equal(c["input_values"], np.arange(-800, 800) / np.float32(32768))
+    assert c["input_features"].shape == (80, 3000)
+    for item, again in zip((a, b, c), unpack(fused), strict=True):
+        assert list(item.arrays) == list(again.arrays)
+        for name, array in item.arrays.items():
+            assert array.tobytes() == again[name].tobytes(), name
+    assert batch["input_ids"].shape == (1, len(text_bytes))
+    assert batch["pixel_values"].shape == (1, 3, 4, 5)
+    assert isinstance(batch["pixel_values"], hx.Tensor)
+
+    (tmp_path / "named.txt").write_bytes(png_bytes)
+    path = p.process_auto(tmp_path / "named.txt")
+    stream = p.process_auto(io.BytesIO(png_bytes))
+    awaited = asyncio.run(p.aprocess_auto(png_bytes))
+    for again in (path, stream, awaited):
+        assert again["pixel_values"].tobytes() == b["pixel_values"].tobytes()
+
+
+def _png(pixels):
+    import struct
+    import zlib
+
+    def chunk(name, data):
+        body = name + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    h, w, _ = pixels.shape
+    head = struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def _wav(samples, rate):
+    import io
+    import wave
+
+    out = io.BytesIO()
+    with wave.open(out, "wb") as f:
+        f.setnchannels(1)
+        f.setsampwidth(2)
+        f.setframerate(rate)
+        f.writeframes(samples.tobytes())
+    return out.getvalue()

@@ -1,6 +1,7 @@
 """Bytes of any kind to tensors, safely."""
 
 from ._version import __version__ as __version__
+from .collate import collate as collate
 from .decode import decode as decode
 from .decode import header as header
 from .detect import detect as detect
@@ -18,6 +19,7 @@ from .errors import Unreadable as Unreadable
 from .errors import UnsupportedFormat as UnsupportedFormat
 from .errors import WorkerDied as WorkerDied
 from .limits import Limits as Limits
+from .processor import IntelligentProcessor as IntelligentProcessor
 from .samples import Archive as Archive
 from .samples import Arrays as Arrays
 from .samples import Audio as Audio
@@ -28,3 +30,6 @@ from .samples import Sample as Sample
 from .samples import Table as Table
 from .samples import Text as Text
 from .samples import Video as Video
+from .tensors.item import Item as Item
+from .tensors.pack import pack as pack
+from .tensors.pack import unpack as unpack

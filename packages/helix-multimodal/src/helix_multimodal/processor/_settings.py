@@ -1,0 +1,146 @@
+"""Settings by modality: which preset makes the arrays, with which options."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from helix_core import plugins
+
+# presets by modality, the default first
+PRESETS: dict[str, dict[str, str]] = {
+    "image": {
+        "none": "helix_multimodal.tensors.image:image_tensors",
+        "clip": "helix_multimodal.tensors.presets:clip",
+        "siglip": "helix_multimodal.tensors.presets:siglip",
+        "imagenet": "helix_multimodal.tensors.presets:imagenet",
+        "qwen2vl": "helix_multimodal.tensors.presets:qwen2vl",
+    },
+    "audio": {
+        "speech": "helix_multimodal.processor._make:speech",
+        "none": "helix_multimodal.tensors.audio:audio_tensors",
+        "whisper": "helix_multimodal.tensors.audio:audio_tensors",
+    },
+    "video": {
+        "none": "helix_multimodal.processor._make:video",
+        "clip": "helix_multimodal.processor._make:video",
+        "siglip": "helix_multimodal.processor._make:video",
+        "imagenet": "helix_multimodal.processor._make:video",
+        "qwen2vl": "helix_multimodal.processor._make:video",
+    },
+    "points": {"none": "helix_multimodal.tensors.points:points_tensors"},
+    "text": {"none": "helix_multimodal.tensors.text:text_tensors"},
+    "table": {"none": "helix_multimodal.processor._make:table"},
+    "arrays": {"none": "helix_multimodal.processor._make:arrays"},
+}
+_FIXED: dict[tuple[str, str], dict[str, Any]] = {
+    ("audio", "whisper"): {"features": "whisper"},
+    ("points", "none"): {"scale": "sphere"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How samples of one modality become arrays.
+
+    Attributes
+    ----------
+    modality, preset : str
+    function : callable
+    options : dict
+        Of the function.
+    decode : dict
+        Of decoders, where they take them.
+    ours : bool
+        Of this package.
+    """
+
+    modality: str
+    preset: str
+    function: Callable[..., Any]
+    options: dict[str, Any] = field(default_factory=dict)
+    decode: dict[str, Any] = field(default_factory=dict)
+    ours: bool = True
+
+
+def setting(modality: str, given: str | Mapping[str, Any] | None) -> Setting:
+    """Check what a user gave for a modality: a preset's name, or a dict of options.
+
+    Raises
+    ------
+    TypeError
+        An option that the preset does not take, by name.
+    ValueError
+        A preset that is not known.
+    """
+    presets = PRESETS[modality]
+    if given is None or isinstance(given, str):
+        given = {} if given is None else {"preset": given}
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"[process] expected {modality} to be a preset's name or a dict of options; "
+            f"got {given!r}"
+        )
+    options = dict(given)
+    preset = options.pop("preset", None) or next(iter(presets))
+    decode = dict(options.pop("decode", None) or {})
+    path = presets.get(preset)
+    ours = path is not None
+    function = pkgutil.resolve_name(path) if path else _foreign(modality, preset)
+    fixed = _FIXED.get((modality, preset), {})
+    if modality == "video":
+        fixed = {"preset": preset}
+    _known(modality, preset, function, options, fixed)
+    if modality == "image" and options.get("frames") == "all":
+        decode.setdefault("frames", True)
+    return Setting(modality, preset, function, {**fixed, **options}, decode, ours)
+
+
+def _foreign(modality: str, preset: Any) -> Callable[..., Any]:
+    """A tensorizer of another package."""
+    able = [
+        r.name
+        for r in plugins.records("tensorizers")
+        if r.usable and r.spec.modality == modality
+    ]
+    if preset in able:
+        return plugins.load("tensorizers", preset)  # type: ignore[no-any-return]
+    names = [*PRESETS[modality], *able]
+    raise ValueError(
+        f"[process] expected preset of {modality} to be one of {', '.join(names)}; got "
+        f"{preset!r}"
+    )
+
+
+def _known(
+    modality: str,
+    preset: str,
+    function: Callable[..., Any],
+    options: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+) -> None:
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters) and modality != "video":
+        return
+    names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    if modality == "video":
+        names += _options_of_frames(preset)
+    names = [n for n in names if n not in fixed or modality == "points"]
+    for key in options:
+        if key not in names:
+            close = difflib.get_close_matches(str(key), names, 1)
+            hint = f". Hint: did you mean {close[0]!r}?" if close else ""
+            raise TypeError(
+                f"[process] expected options of {modality} preset {preset!r} among "
+                f"preset, decode, {', '.join(names)}; got {key!r}{hint}"
+            )
+
+
+def _options_of_frames(preset: str) -> list[str]:
+    function = pkgutil.resolve_name(PRESETS["image"][preset])
+    names = list(inspect.signature(function).parameters)[1:]
+    return [n for n in names if n != "frames"]

@@ -57,4 +57,29 @@ SPECS = [
         modality="audio",
         extra="audio",
     ),
+    DecoderSpec(
+        name="ffmpeg",
+        factory="helix_multimodal.decode.ffmpeg:decode",
+        header="helix_multimodal.decode.ffmpeg:header",
+        formats=tuple(
+            "mp4 mov 3gp 3g2 mj2 mkv webm avi flv wmv mpeg-ps mpeg-ts mpeg-es h264 ogv "
+            "rm swf mxf ivf y4m fli wtv bink nut".split()
+        ),
+        modality="video",
+        isolation="process",
+        extra="video",
+    ),
+    DecoderSpec(
+        name="ffmpeg-audio",
+        factory="helix_multimodal.decode.ffmpeg:decode_audio",
+        header="helix_multimodal.decode.ffmpeg:header",
+        formats=tuple(
+            "aac m4a ac3 dts wavpack amr wma ape tta musepack tak dsf dff realaudio "
+            "flac ogg opus mp3 caf wav aiff au voc 8svx".split()
+        ),
+        modality="audio",
+        isolation="process",
+        extra="video",
+        priority=-10,
+    ),
 ]

@@ -82,4 +82,13 @@ SPECS = [
         extra="video",
         priority=-10,
     ),
+    DecoderSpec(
+        name="laz",
+        factory="helix_multimodal.decode.laz:decode",
+        header="helix_multimodal.decode.laz:header",
+        formats=("laz",),
+        modality="points",
+        isolation="process",
+        extra="pointcloud",
+    ),
 ]

@@ -57,7 +57,8 @@ def _mpeg(head: bytes, at: int, size: int) -> Check:
     same = head[following : following + 2] == head[at : at + 2]
     if same and mpeg_frame(head, following):
         return found("mp3", "two MPEG audio frames", at, FRAME_SYNC)
-    if following >= size and at == 0:
+    # one frame that begins with 0xFF 0xFE is rather a mark of UTF-16
+    if following >= size and at == 0 and head[1] != 0xFE:
         return found("mp3", "one MPEG audio frame", at, FRAME_SYNC)
     return None
 

@@ -102,9 +102,18 @@ def _file(path: str | os.PathLike[Any], limits: Limits) -> bytes:
         raise
     except (OSError, ValueError) as e:
         reason = getattr(e, "strerror", None) or str(e)
+        hint = ""
+        if isinstance(e, (FileNotFoundError, ValueError)) or "too long" in reason:
+            hint = ". Hint: a str is a path; text is given as bytes, x.encode()"
         raise Unreadable(
-            f"[process] expected a file that can be read; got {name!r}: {reason}"
+            f"[process] expected a file that can be read; got {_short(name)}: {reason}"
+            f"{hint}"
         ) from e
+
+
+def _short(name: Any) -> str:
+    text = repr(name)
+    return text if len(text) < 200 else text[:160] + "..." + text[-20:]
 
 
 def _regular(path: Path, status: os.stat_result) -> None:

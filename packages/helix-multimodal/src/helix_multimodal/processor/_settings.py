@@ -11,6 +11,8 @@ from typing import Any
 
 from helix_core import plugins
 
+from ..decode._registry import decoders
+
 # presets by modality, the default first
 PRESETS: dict[str, dict[str, str]] = {
     "image": {
@@ -92,9 +94,12 @@ def setting(modality: str, given: str | Mapping[str, Any] | None) -> Setting:
     ours = path is not None
     function = pkgutil.resolve_name(path) if path else _foreign(modality, preset)
     fixed = _FIXED.get((modality, preset), {})
-    if modality == "video":
+    frames: list[str] = []
+    if modality == "video" and ours:
         fixed = {"preset": preset}
-    _known(modality, preset, function, options, fixed)
+        frames = _options_of_frames(preset)
+    _known(modality, preset, function, options, fixed, frames)
+    _decodable(modality, decode)
     if modality == "image" and options.get("frames") == "all":
         decode.setdefault("frames", True)
     return Setting(modality, preset, function, {**fixed, **options}, decode, ours)
@@ -122,22 +127,45 @@ def _known(
     function: Callable[..., Any],
     options: Mapping[str, Any],
     fixed: Mapping[str, Any],
+    more: list[str],
 ) -> None:
+    """Check names of options; ``more`` are those that ``**options`` stands for."""
     parameters = list(inspect.signature(function).parameters.values())[1:]
-    if any(p.kind is p.VAR_KEYWORD for p in parameters) and modality != "video":
+    if not more and any(p.kind is p.VAR_KEYWORD for p in parameters):
         return
-    names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
-    if modality == "video":
-        names += _options_of_frames(preset)
-    names = [n for n in names if n not in fixed or modality == "points"]
+    names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD] + more
+    names = [n for n in names if n not in ("preset", "features") or n not in fixed]
     for key in options:
         if key not in names:
-            close = difflib.get_close_matches(str(key), names, 1)
-            hint = f". Hint: did you mean {close[0]!r}?" if close else ""
-            raise TypeError(
-                f"[process] expected options of {modality} preset {preset!r} among "
-                f"preset, decode, {', '.join(names)}; got {key!r}{hint}"
-            )
+            raise _strange(f"{modality} preset {preset!r}", key, ["decode", *names])
+
+
+def _decodable(modality: str, decode: Mapping[str, Any]) -> None:
+    """Check names of options of decoders, where there are any."""
+    if not decode:
+        return
+    formats = {
+        f
+        for r in plugins.records("decoders")
+        if r.usable and r.spec.modality == modality
+        for f in r.spec.formats
+    }
+    known = [d.options for f in sorted(formats) for d in decoders(f)]
+    if None in known:
+        return
+    names = sorted({n for options in known for n in options or ()})
+    for key in decode:
+        if key not in names:
+            raise _strange(f"{modality} decoders", key, names)
+
+
+def _strange(what: str, key: Any, names: list[str]) -> TypeError:
+    close = difflib.get_close_matches(str(key), names, 1)
+    hint = f". Hint: did you mean {close[0]!r}?" if close else ""
+    return TypeError(
+        f"[process] expected options of {what} among {', '.join(names) or 'none'}; got "
+        f"{key!r}{hint}"
+    )
 
 
 def _options_of_frames(preset: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from helix_core import DTypeError, ShapeError
+from numpy.typing import NDArray
 
 from ..errors import Corrupt, DataError, LimitExceeded, PluginFailed, UnsupportedFormat
 from ..limits import Limits, Meter
@@ -22,8 +23,10 @@ from ..samples import (
 from ..tensors._check import OptionError
 from ..tensors.item import Item
 from ..tensors.text import open_tokenizer
+from ..tensors.whisper import RATE
 from ._settings import Setting
 
+GROWTH = 4
 _EDGES = {"clip": 224, "imagenet": 256}
 
 
@@ -73,6 +76,7 @@ def tensorize(sample: Sample, setting: Setting, limits: Limits) -> Item:
             f"[{what}] expected a dict of arrays of tensorizer {setting.preset!r}; got "
             f"{type(made).__name__}"
         )
+    made = {name: _own(a) for name, a in made.items()}
     fills = {}
     if "tokenizer" in setting.options:
         fills["input_ids"] = open_tokenizer(setting.options["tokenizer"]).pad_id
@@ -84,6 +88,14 @@ def tensorize(sample: Sample, setting: Setting, limits: Limits) -> Item:
         metadata={**sample.metadata, **_sizes(sample)},
         fills=fills,
     )
+
+
+def _own(a: NDArray[Any]) -> NDArray[Any]:
+    """An array that is no view of the input, which its owner may change."""
+    base: Any = a
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    return a if isinstance(base, np.ndarray) and a.flags.writeable else a.copy()
 
 
 def _sizes(s: Sample) -> dict[str, Any]:
@@ -116,25 +128,28 @@ def _sizes(s: Sample) -> dict[str, Any]:
 
 
 def _bounded(s: Sample, setting: Setting, limits: Limits) -> None:
-    """What a header may blow up by resizing or resampling is checked like decoding."""
-    meter = Meter(limits.but(ratio=None, wall=None), 0, s.format or s.modality)
+    """What resizing, resampling or tokens would blow up is refused before.
+
+    Arrays may take four times what samples may: float32 of bytes.
+    """
+    most = limits.decoded_bytes
+    room = limits.but(decoded_bytes=None if most is None else GROWTH * most)
+    meter = Meter(room.but(ratio=None, wall=None), 0, s.format or s.modality)
     options = setting.options
-    if isinstance(s, (Image, Video)):
+    if isinstance(s, (Text, Bytes)):
+        n = len(s.data) if isinstance(s, Bytes) else len(s.text)
+        meter.charge(16 * min(n, options.get("max_length") or n))
+    elif isinstance(s, (Image, Video)):
+        h, w = s.pixels.shape[:2] if isinstance(s, Image) else s.frames.shape[1:3]
         edge = options.get("resize_to") or options.get("size")
         edge = edge or _EDGES.get(setting.preset)
-        h, w = s.pixels.shape[:2] if isinstance(s, Image) else s.frames.shape[1:3]
         fixed = setting.preset in ("siglip", "qwen2vl")
-        if (
-            isinstance(edge, (int, np.integer))
-            and not fixed
-            and 0 not in s.pixels.shape
-        ):
-            h, w = s.pixels.shape[:2]
+        if isinstance(edge, (int, np.integer)) and not fixed and h * w > 0:
             long = int(edge) * max(h, w) // min(h, w)
             meter.check("pixels", int(edge) * long, "pixels after resizing")
-    elif isinstance(s, Audio) and 0 < s.sample_rate < 16_000:
+    elif isinstance(s, Audio):
         rate = options.get("sample_rate")
-        rate = rate or (s.sample_rate if setting.preset == "none" else 16_000)
-        if isinstance(rate, (int, np.integer)):
+        rate = rate or (s.sample_rate if setting.preset == "none" else RATE)
+        if isinstance(rate, (int, np.integer)) and rate > s.sample_rate:
             c, n = s.samples.shape
             meter.charge(c * n * 4 * int(rate) // s.sample_rate)

@@ -46,7 +46,7 @@ def read(x: Any, limits: Limits) -> Data:
     """
     what = kind(x)
     if what == "bytes":
-        return x  # type: ignore[no-any-return]
+        return x
     if what == "path":
         return _file(x, limits)
     if what == "stream":

@@ -113,7 +113,7 @@ def _foreign(modality: str, preset: Any) -> Callable[..., Any]:
         if r.usable and r.spec.modality == modality
     ]
     if preset in able:
-        return plugins.load("tensorizers", preset)  # type: ignore[no-any-return]
+        return plugins.load("tensorizers", preset)
     names = [*PRESETS[modality], *able]
     raise ValueError(
         f"[process] expected preset of {modality} to be one of {', '.join(names)}; got "

@@ -36,6 +36,7 @@ SPECS = [
     _own("off", "points", suffix="_off", file="mesh"),
     _own("stl", "points", suffix="_stl", file="mesh"),
     _own("las", "points"),
+    _own("e57", "points"),
     _own("csv", "table", "csv tsv", "_table", "text"),
     _own("text", "text", "text html xml json jsonl ipynb svg"),
     DecoderSpec(

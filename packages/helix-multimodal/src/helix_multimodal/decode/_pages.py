@@ -46,7 +46,7 @@ def logical(data: Data, length: int, meter: Meter) -> memoryview:
                 meter.what, "pages of the right checksum", f"page {first + wrong[0]}"
             )
         meter.tick()
-    return memoryview(np.ascontiguousarray(pages[:, :_BODY]).reshape(-1))
+    return np.ascontiguousarray(pages[:, :_BODY]).reshape(-1).data
 
 
 def place(physical: int, what: str) -> int:

@@ -29,7 +29,7 @@ class _Field(NamedTuple):
 
 class _Scan(NamedTuple):
     offset: int
-    count: int
+    points: int
     fields: list[_Field]
     turn: Array  # (3, 3)
     move: Array  # (3,)
@@ -144,7 +144,7 @@ def _column(field: _Field, raw: bytes, n: int, meter: Meter) -> Array | None:
 
 def _columns(raw: memoryview, scan: _Scan, meter: Meter) -> dict[str, Array]:
     """Columns of a scan: xyz, normals and colors joined, invalid points left out."""
-    n = scan.count
+    n = scan.points
     if n == 0:
         parts = [b""] * len(scan.fields)
     else:
@@ -195,9 +195,9 @@ def _positions(columns: dict[str, Array], meter: Meter) -> Array:
 
 def _counted(scans: list[_Scan], meter: Meter) -> None:
     for scan in scans:
-        if scan.count < 0:
-            raise corrupt(meter.what, "a number of points", scan.count)
-    meter.check("points", sum(s.count for s in scans))
+        if scan.points < 0:
+            raise corrupt(meter.what, "a number of points", scan.points)
+    meter.check("points", sum(s.points for s in scans))
 
 
 def decode(data: Data, meter: Meter, *, scan: int | None = None) -> Points:
@@ -252,7 +252,7 @@ def _metadata(scans: list[_Scan]) -> dict[str, Any]:
         "scans": [
             {
                 "name": s.name,
-                "points": s.count,
+                "points": s.points,
                 "rotation": s.turn.tolist(),
                 "translation": s.move.tolist(),
             }
@@ -264,4 +264,4 @@ def _metadata(scans: list[_Scan]) -> dict[str, Any]:
 def header(data: Data, meter: Meter) -> dict[str, Any]:
     """The scans of an E57 file: names, counts and poses."""
     _, scans = _read(data, meter)
-    return {"points": sum(s.count for s in scans), **_metadata(scans)}
+    return {"points": sum(s.points for s in scans), **_metadata(scans)}

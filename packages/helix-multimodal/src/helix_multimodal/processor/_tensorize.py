@@ -27,6 +27,7 @@ from ..tensors.whisper import RATE
 from ._settings import Setting
 
 GROWTH = 4
+FASTEST = 1000  # times the rate that is wanted
 _EDGES = {"clip": 224, "imagenet": 256}
 
 
@@ -153,3 +154,8 @@ def _bounded(s: Sample, setting: Setting, limits: Limits) -> None:
         if isinstance(rate, (int, np.integer)) and rate > s.sample_rate:
             c, n = s.samples.shape
             meter.charge(c * n * 4 * int(rate) // s.sample_rate)
+        elif isinstance(rate, (int, np.integer)) and s.sample_rate > FASTEST * rate > 0:
+            raise UnsupportedFormat(
+                f"[{meter.what}] expected a sample rate of at most {FASTEST * rate:,} Hz "
+                f"to make {rate:,} of it; got {s.sample_rate:,}. Hint: audio='none'"
+            )

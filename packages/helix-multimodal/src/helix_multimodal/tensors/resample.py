@@ -13,7 +13,8 @@ from ..errors import MissingExtra
 from ._check import OptionError, one_of, real
 
 _OUTPUTS = 128  # of one matrix product: as wide as BLAS likes
-_BANK = 1 << 22  # coefficients of all phases that are worth keeping
+_BANK = 1 << 22  # coefficients that are worth keeping, of all phases or of a matrix
+_BLOCK = 1 << 20  # coefficients at a time from the table
 _TABLE = 4096  # points of the table between two zeros of the sinc
 
 
@@ -113,15 +114,16 @@ def _by_table(x: NDArray[Any], n: int, up: int, down: int, name: str) -> NDArray
     padded[:, reach : reach + x.shape[1]] = x
     out = np.empty((len(x), n), x.dtype)
     taps = np.arange(-reach, reach + 2)
-    for i in range(0, n, 2048):
-        whole, part = np.divmod(np.arange(i, min(n, i + 2048)) * down, up)
+    step = max(1, min(2048, _BLOCK // len(taps)))
+    for i in range(0, n, step):
+        whole, part = np.divmod(np.arange(i, min(n, i + step)) * down, up)
         at = np.abs(taps - (part / up)[:, None]) * (cutoff * _TABLE) + 1.0
         low = np.minimum(at.astype(np.int64), len(table) - 2)
         left = table[low]
         k = left + np.minimum(at - low, 1.0) * (table[low + 1] - left)
         k /= k.sum(axis=1, keepdims=True)
         index = np.minimum(whole[:, None] + taps + reach, padded.shape[1] - 1)
-        out[:, i : i + 2048] = np.einsum("ctk,tk->ct", padded[:, index], k)
+        out[:, i : i + step] = np.einsum("ctk,tk->ct", padded[:, index], k)
     return out
 
 
@@ -174,8 +176,10 @@ def resample(
     if quality == "soxr":
         out = _soxr(rows, int(source), int(target), n)
     else:
-        size = up * 2 * _reach(min(1.0, up / down), QUALITIES[quality])
-        way = _by_products if size <= _BANK else _by_table
+        taps = 2 * _reach(min(1.0, up / down), QUALITIES[quality])
+        columns = min(up * -(-_OUTPUTS // up), 2 * _OUTPUTS)
+        matrix = columns * (columns * down // up + taps)
+        way = _by_products if max(up * taps, matrix) <= _BANK else _by_table
         out = way(rows, n, up, down, quality)
     return out.reshape(*x.shape[:-1], n)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -71,6 +72,15 @@ def test_detection_finds_the_decoder(name):
     kind, subtype = next((k, s) for n, k, s, _ in CASES if n == name)
     got = decode(written(kind, subtype, tone()))
     assert got.format == name
+
+
+def test_other_codecs_of_ogg_are_left_to_others(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    page = (
+        b"OggS" + bytes([0, 2]) + bytes(20) + bytes([1, 80]) + b"Speex   " + bytes(72)
+    )
+    with pytest.raises(UnsupportedFormat, match="Speex"):
+        decode(page, format="ogg", isolation="thread")
 
 
 def test_rf64_is_read_by_the_own_reader():

@@ -272,6 +272,12 @@ def test_limits(muxer, limit, value):
     assert e.value.limit == limit
 
 
+def test_a_still_may_be_as_small_as_it_is():
+    """Ratios of video have no limit: frames, seconds and bytes have."""
+    data = encoded("mp4", "mpeg4", n=8, shape=(1024, 1024))
+    assert here(data, limits=Limits(ratio=1)).frames.nbytes > 16 << 20
+
+
 def test_what_is_asked_for_stays_within_limits(film):
     got = here(film, every=4, limits=Limits(frames=5))
     assert len(got.frames) == 5

@@ -57,6 +57,8 @@ def _opened(data: Data, meter: Meter) -> Iterator[tuple[Any, Any]]:
             "video",
         ) from e
     name = _DEMUXERS[what]
+    if name == "mpc8" and bytes(memoryview(data)[:3]) == b"MP+":
+        name = "mpc"  # stream version 7
     try:
         with av.open(
             io.BytesIO(memoryview(data)),
@@ -74,7 +76,7 @@ def _opened(data: Data, meter: Meter) -> Iterator[tuple[Any, Any]]:
                 f"[{what}] expected a codec that FFmpeg decodes here; got: {e}"
             ) from e
         raise Corrupt(
-            f"[{what}] expected a sound file; got bytes of which FFmpeg says: {e}"
+            f"[{what}] expected a sound file; got bytes of which FFmpeg says: {e.strerror}"
         ) from e
 
 
@@ -102,6 +104,7 @@ def _chosen(container: Any, meter: Meter) -> tuple[Any, Any]:
     for stream in (video, audio):
         if stream is not None:
             stream.codec_context.thread_count = 1
+            stream.codec_context.open(strict=False)
     return video, audio
 
 
@@ -129,12 +132,14 @@ def _frames(av: Any, container: Any, streams: Any, meter: Meter) -> Iterator[Any
             packet = next(packets, None)
             if packet is None:
                 return
+            if packet.size == 0 and packet.pts is not None:
+                continue  # Theora: the frame before goes on
             for frame in packet.decode():
                 yield packet.stream, frame
             continue
-        except (av.error.InvalidDataError, av.error.EOFError):
+        except av.error.FFmpegError as e:
             damage += 1
-            if damage > _MOST_DAMAGE:
+            if damage > _MOST_DAMAGE or isinstance(e, MemoryError):
                 raise
         yield None, None
 
@@ -161,7 +166,7 @@ def decode(
         ``at_fps`` of all frames.
     start, stop : float, optional
         Seconds; frames and sound before the one and from the other on are left out.
-        What lies before is decoded all the same.
+        What lies before is decoded all the same, within the limit ``wall``.
     max_frames : int, optional
         Stop after so many; sound ends with them.
     audio : bool
@@ -179,6 +184,8 @@ def decode(
     Corrupt, LimitExceeded, MissingExtra, Timeout, UnsupportedFormat
     """
     _options(every, fps, start, stop, max_frames)
+    # a film of a still has any ratio; frames, seconds and bytes have their limits
+    meter.size = 0
     with _opened(data, meter) as (av, container):
         video, sounding = _chosen(container, meter)
         zero = _zero(container)

@@ -32,6 +32,7 @@ _KINDS: dict[str, tuple[frozenset[str], tuple[bytes, ...]]] = {
     "voc": (frozenset({"VOC"}), (b"Creative",)),
     "8svx": (frozenset({"SVX"}), (b"FORM",)),
 }
+_IN_OGG = (b"\x01vorbis", b"OpusHea", b"\x7fFLAC")  # of the first page
 _UNSUPPORTED = 3  # SFE_UNSUPPORTED_ENCODING, sndfile.h
 
 
@@ -51,6 +52,11 @@ def _opened(data: Data, meter: Meter) -> Iterator[Any]:
     view = memoryview(data)
     if not bytes(view[:8]).startswith(starts):
         raise corrupt(what, " or ".join(map(repr, starts)), bytes(view[:8]))
+    if what == "ogg" and not bytes(view[28:35]).startswith(_IN_OGG):
+        raise UnsupportedFormat(
+            f"[{what}] expected Vorbis, Opus or FLAC; got {bytes(view[28:35])!r}. "
+            "Hint: the extra 'video' decodes Speex"
+        )
     # the own readers have found these sound, and their codec strange
     strange = what in ("wav", "aiff", "au")
     try:

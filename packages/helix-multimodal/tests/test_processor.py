@@ -104,6 +104,12 @@ def test_options_reach_the_preset():
     assert p.process_auto(b"abcdef")["input_ids"].tolist() == [257, 97, 98]
 
 
+def test_all_frames_of_a_still():
+    data, _ = pnm(3, 4)
+    a = IntelligentProcessor(image={"frames": "all"}).process_auto(data)
+    assert a["pixel_values"].shape == (1, 3, 3, 4)
+
+
 def test_sound_is_waveform_and_features_of_all_of_it():
     x = RNG.integers(-9000, 9000, 16_000 * 31)
     a = P.process_auto(wav(x, 16_000))
@@ -556,3 +562,48 @@ def test_a_learned_fusion():
     np.testing.assert_allclose(out.pooled.numpy(), swapped.pooled.numpy(), atol=1e-6)
     with pytest.raises(ShapeError, match="below the module's 98"):
         P.fuse(items[:1], mode=EarlyFusion({"text": 98}, 16))
+
+
+def film(n=20, rate=10):
+    """Frames of one brightness each, 10 a second, in Matroska."""
+    av = pytest.importorskip("av", reason="the extra 'video' is missing")
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as f:
+        stream = f.add_stream("ffv1", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(n):
+            x = np.full((48, 64, 3), 10 * i + 20, np.uint8)
+            f.mux(stream.encode(av.VideoFrame.from_ndarray(x, "rgb24")))
+        f.mux(stream.encode())
+    return out.getvalue()
+
+
+def brightness(item):
+    return np.rint(item["pixel_values_videos"].mean((1, 2, 3)) * 25.5 - 2).tolist()
+
+
+@pytest.mark.parametrize("preset", ["none", "clip"])
+def test_frames_of_a_film(preset):
+    data = film()
+    a = IntelligentProcessor(video={"fps": 2}).process_auto(data)
+    assert (a.modality, a.format) == ("video", "mkv")
+    assert brightness(a) == [0, 5, 10, 15]
+    b = IntelligentProcessor(video={"count": 3}).process_auto(data)
+    assert brightness(b) == [0, 10, 19] and b["frame_times"].tolist() == [0, 1, 1.9]
+    # the limit counts the frames that are kept
+    few = Limits(decoded_bytes=5 * 64 * 48 * 3)
+    p = IntelligentProcessor(few, video={"preset": preset, "fps": 2})
+    assert len(p.process_auto(data)["pixel_values_videos"]) == 4
+    with pytest.raises(LimitExceeded):
+        IntelligentProcessor(few).process_auto(data)
+
+
+def test_compressed_sound():
+    soundfile = pytest.importorskip("soundfile", reason="the extra 'audio' is missing")
+    x = RNG.integers(-9000, 9000, 4000).astype(np.int16)
+    out = io.BytesIO()
+    soundfile.write(out, x, 16_000, format="FLAC", subtype="PCM_16")
+    a = P.process_auto(out.getvalue())
+    assert a.format == "flac" and np.array_equal(
+        a["input_values"], x / np.float32(2**15)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..collate import Batch
@@ -237,7 +238,7 @@ class IntelligentProcessor(Asynchronous):
         if isinstance(sample, Archive):
             item = self._members(sample, limits, depth)
         else:
-            item = tensorize(sample, self._settings[sample.modality], limits)
+            item = tensorize(sample, self._setting(sample), limits)
         item.detection = found
         end = time.perf_counter()
         item.seconds.update(decode=between - start, tensors=end - between)
@@ -269,6 +270,14 @@ class IntelligentProcessor(Asynchronous):
         if modality not in (None, sample.modality):
             raise _other(modality, sample.modality)
         return sample, found
+
+    def _setting(self, sample: Sample) -> Setting:
+        """How it becomes arrays, without what its decoder has done already."""
+        found = self._settings[sample.modality]
+        fps = found.options.get("fps")
+        if fps is None or self._options(sample.format).get("fps") != fps:
+            return found
+        return replace(found, options={**found.options, "fps": None})
 
     def _options(self, format: str) -> dict[str, Any]:
         """Options of decoders, where one of the format takes them."""

@@ -102,6 +102,10 @@ def setting(modality: str, given: str | Mapping[str, Any] | None) -> Setting:
     _decodable(modality, decode)
     if modality == "image" and options.get("frames") == "all":
         decode.setdefault("frames", True)
+    if modality == "video" and ours:
+        fps = options.get("fps")
+        if isinstance(fps, (int, float)) and fps > 0:
+            decode.setdefault("fps", fps)  # frames that nobody wants are not kept
     return Setting(modality, preset, function, {**fixed, **options}, decode, ours)
 
 

@@ -285,7 +285,9 @@ class IntelligentProcessor(Asynchronous):
         wanted = self._settings.get(known[0].spec.modality) if known else None
         if wanted is None or not wanted.decode:
             return {}
-        able: set[str] = set().union(*(d.options or wanted.decode for d in known))
+        able: set[str] = set()
+        for d in known:
+            able.update(wanted.decode if d.options is None else d.options)
         return {k: v for k, v in wanted.decode.items() if k in able}
 
     def _members(self, archive: Archive, limits: Limits, depth: int) -> Item:

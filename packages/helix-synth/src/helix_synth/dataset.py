@@ -206,7 +206,13 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
                 f"{what} is {found.get(what)!r}, not {plan[what]!r}. Hint: another --out"
             )
         return
-    strange = [p.name for p in folder.iterdir() if p.name != "digests"]
+    # a plan whose writer was killed before its rename is no stranger's
+    ours = f".{MANIFEST}."
+    strange = [
+        p.name
+        for p in folder.iterdir()
+        if p.name != "digests" and not p.name.startswith(ours)
+    ]
     if strange:
         raise ManifestError(
             f"[synth] expected {str(folder)!r} to be empty; got {strange[0]!r} in it. "

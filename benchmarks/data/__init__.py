@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ..case import Case
-from . import detection
+from . import detection, synth
 
-CASES: tuple[Case, ...] = (*detection.CASES,)
+CASES: tuple[Case, ...] = (*detection.CASES, *synth.CASES)

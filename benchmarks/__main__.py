@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a suite; 1 if an output is wrong or a case fails, 2 for bad usage, else 0."""
     args = _parser().parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    if args.fresh:
+        os.environ[environment.FRESH] = "1"  # the processes of both sides inherit it
     suite = importlib.import_module(f"benchmarks.{args.suite}")
     cases: dict[str, Case] = {c.name: c for c in suite.CASES}
     try:
@@ -45,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("suite", choices=SUITES)
     p.add_argument("--case", action="append", metavar="NAME", help="only this case")
     p.add_argument("--json", type=Path, metavar="FILE", help="write {machine, rows}")
+    p.add_argument(
+        "--fresh",
+        action="store_true",
+        help="run long pieces instead of reading the last record of nox -s full",
+    )
     p.add_argument(
         "--rounds",
         type=_rounds,

@@ -15,6 +15,9 @@ from typing import Any
 from .case import Work
 
 THREADS = 2
+FRESH = (
+    "HELIX_BENCH_FRESH"  # set: long pieces run, instead of reading their last record
+)
 MISTUNING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # would choose NumPy's kernels
 DISTRIBUTIONS = (
     *("helix-core", "helix-hal", "helix-layers", "helix-hammer"),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from tools.workspace import ROOT, Package, fingerprint, packages
 
 LIMIT = 600.0  # seconds
 RECORD = ROOT / "tests" / "full.json"
+FIGURES = "HELIX_FULL_FIGURES"  # where a running shard writes what it measured
 Records = dict[str, dict[str, Any]]
 
 
@@ -64,6 +67,7 @@ def slow_tests(folder: Path, root: Path = ROOT) -> Iterator[Shard]:
 def sources(found: list[Package], record: Path = RECORD) -> str:
     """What a pass holds for: the packages and the tests, without the record itself."""
     tests = [p for p in sorted((ROOT / "tests").rglob("*.py")) if p != record]
+    tests += sorted((ROOT / "benchmarks" / "data").glob("*.py"))
     return fingerprint(*[p.path for p in found], *tests)[:16]
 
 
@@ -73,11 +77,55 @@ def due(all_shards: list[Shard], records: Records, state: str) -> list[Shard]:
     return sorted(stale, key=lambda s: records.get(s.name, {}).get("passed", ""))
 
 
-def run(shard: Shard, limit: float = LIMIT) -> tuple[bool, float]:
+def note_figure(name: str, value: float) -> None:
+    """For a running shard: a number that its record will keep, if it passes."""
+    if path := os.environ.get(FIGURES):
+        with open(path, "a", encoding="utf-8") as f:
+            f.write(json.dumps({name: value}) + "\n")
+
+
+def figure(name: str, record: Path = RECORD) -> tuple[float, str]:
+    """A number that the long checks measured, and when.
+
+    Raises
+    ------
+    LookupError
+        If none is recorded, or it is of other sources than these.
+    """
+    records: Records = json.loads(record.read_text()) if record.exists() else {}
+    found = [r for r in records.values() if name in r.get("figures", {})]
+    if not found:
+        raise LookupError(
+            f"[full] expected a record of {name!r}; got none in {record.name}. "
+            "Hint: nox -s full, or --fresh"
+        )
+    last = max(found, key=lambda r: r["passed"])
+    if last["sources"] != sources(packages(), record):
+        raise LookupError(
+            f"[full] expected {name!r} of these sources; got that of commit "
+            f"{last['commit']}, {last['passed']}. Hint: nox -s full, or --fresh"
+        )
+    return last["figures"][name], f"commit {last['commit']}, {last['passed']}"
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip() or "unknown"
+
+
+def run(
+    shard: Shard, limit: float = LIMIT, figures: Path | None = None
+) -> tuple[bool, float]:
     """Run one: whether it passed within the limit, and its seconds."""
     start = time.monotonic()
+    env = os.environ if figures is None else {**os.environ, FIGURES: str(figures)}
     try:
-        done = subprocess.run(shard.command, cwd=ROOT, timeout=limit, check=False)
+        done = subprocess.run(
+            shard.command, cwd=ROOT, timeout=limit, check=False, env=env
+        )
         passed = done.returncode == 0
     except subprocess.TimeoutExpired:
         print(f"full: {shard.name}: longer than {limit:.0f} s: split it")
@@ -106,7 +154,10 @@ def work(
             print(f"full: {len(todo) - n + 1} shards left; the next call goes on")
             break
         print(f"full: {n}/{len(todo)} {shard.name}", flush=True)
-        passed, took = run(shard)
+        with tempfile.TemporaryDirectory() as folder:
+            noted = Path(folder, "figures")
+            passed, took = run(shard, figures=noted)
+            lines = noted.read_text().splitlines() if noted.exists() else []
         print(f"full: {'passed' if passed else 'FAILED'} in {took:.0f} s", flush=True)
         if not passed:
             failed.append(shard.name)
@@ -116,7 +167,11 @@ def work(
             "passed": now,
             "seconds": round(took, 1),
             "sources": state,
+            "commit": _commit(),
         }
+        if lines:
+            figures = {k: v for line in lines for k, v in json.loads(line).items()}
+            records[shard.name]["figures"] = figures
         record.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n")
     return failed
 

@@ -1,4 +1,7 @@
-"""Synthetic data: S1 families, S2 verifiers, S3 bits, S4 speed, S5 statistics."""
+"""Synthetic data: S1 families, S2 verifiers, S3 bits, S4 speed, S5 statistics.
+
+S6 usefulness, S7 duplicates and S8 memory are read from the last ``nox -s full``.
+"""
 
 from __future__ import annotations
 
@@ -100,6 +103,18 @@ CASES = (
             ("graphs", "graphs"),
             ("theory", "theory"),
             ("covariances", "covariances"),
+        )
+    ),
+    *(
+        _none(name, piece, f"synth_recorded:{factory}", unit, target)
+        for name, piece, factory, unit, target in (
+            ("S6_digits", "digits", "recorded", "% misread", 15),
+            ("S6_recall", "attention and convolution", "behind", "100 - points", 50),
+            ("S7_repeated", "repeated", "recorded", "of a million", 0),
+            ("S7_missed", "planted", "recorded", "% of planted pairs", 5),
+            ("S7_wrong", "unplanted", "recorded", "% of found pairs", 1),
+            ("S7_minhash", "datasketch", "recorded", "RMS difference", 128**-0.5),
+            ("S8_memory", "memory", "recorded", "% growth", 5),
         )
     ),
 )

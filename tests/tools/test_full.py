@@ -72,3 +72,23 @@ def test_every_package_has_a_shard_for_its_sdist(tmp_path, add):
         if s.name == "sdist helix-a"
     ]
     assert found.command[-3:] == ("isolated(helix-a)", "--", "--sdist")
+
+
+def test_figures_of_a_pass_are_kept_with_its_commit(record):
+    code = "from tools.full import note_figure; note_figure('speed', 12.5)"
+    todo = [shard("good", code), shard("bad", code + "; raise SystemExit(1)")]
+    state = full.sources(full.packages(), record)
+    records = {}
+    full.work(todo, records, state, 60, record)
+    assert records["good"]["figures"] == {"speed": 12.5}
+    value, when = full.figure("speed", record)
+    assert value == 12.5 and records["good"]["commit"] in when
+
+
+def test_figures_that_are_missing_or_of_older_sources_are_errors(record):
+    with pytest.raises(LookupError, match="'speed'; got none"):
+        full.figure("speed", record)
+    full.work([shard("good", "from tools.full import note_figure as n; n('speed', 1)")],
+              {}, "older", 60, record)  # fmt: skip
+    with pytest.raises(LookupError, match="of these sources; got that of commit"):
+        full.figure("speed", record)
